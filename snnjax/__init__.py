@@ -1,0 +1,58 @@
+"""snnjax: spiking neurons and networks in JAX, simulated, swept, differentiated and trained."""
+
+import jax as _jax
+
+from snnjax.core.base import AbstractDynamics
+from snnjax.core.integrators import (
+    RK4,
+    AbstractIntegrator,
+    Euler,
+    Exact,
+    ExponentialEuler,
+    Heun,
+    Midpoint,
+    SequentialEuler,
+)
+from snnjax.core.neuron import AbstractFiringNeuron, AbstractNeuron, Noise, integrate_with
+from snnjax.core.parameters import parameter, parameters
+from snnjax.core.recorders import (
+    AbstractRecorder,
+    Events,
+    FirstSpike,
+    LastSpike,
+    Maximum,
+    Mean,
+    Minimum,
+    Now,
+    Reduce,
+    SpikeCount,
+    SpikeRaster,
+    Sum,
+    Trace,
+    Variance,
+)
+from snnjax.core.run import RunState
+from snnjax.core.simulate import (
+    LostSpikesWarning,
+    NonFiniteError,
+    Solution,
+    StiffnessWarning,
+    simulate,
+)
+from snnjax.core.surrogates import (
+    AbstractSurrogate,
+    Arctan,
+    Boxcar,
+    Gaussian,
+    Laplace,
+    MultiGaussian,
+    Sigmoid,
+    StraightThrough,
+    SuperSpike,
+    Triangle,
+)
+from snnjax.core.threshold import Threshold, relax, upward_crossing
+from snnjax.core.versions import warn_if_miscompiling as _warn_if_miscompiling
+from snnjax.neurons import *  # noqa: F403
+
+_warn_if_miscompiling(_jax.__version__)

@@ -1,0 +1,1 @@
+"""The contract of all models, integrators, thresholds, recorders and the driver."""

@@ -1,0 +1,52 @@
+"""The one contract of all models: parameters plus a pure `step`."""
+
+import abc
+import inspect
+from typing import Any, Generic, TypeVar
+
+import equinox as eqx
+import jax
+from jaxtyping import ArrayLike, Float
+
+from snnjax.core.checks import nearest
+from snnjax.core.parameters import check_parameters
+
+S = TypeVar("S")
+
+
+class AbstractDynamics(eqx.Module, Generic[S]):
+    """A neuron, a synapse, a layer or a whole network: parameters plus a pure `step`."""
+
+    def __new__(cls, *args, **kwargs):
+        known = inspect.signature(cls.__init__).parameters
+        if not any(p.kind is p.VAR_KEYWORD for p in known.values()):
+            for name in kwargs.keys() - known.keys():
+                raise ValueError(
+                    f"{cls.__name__} has no parameter {name!r}.{nearest(name, known)} "
+                    f"It has {', '.join(list(known)[1:])}."
+                )
+        return super().__new__(cls)
+
+    def __check_init__(self):
+        check_parameters(self)
+
+    @abc.abstractmethod
+    def init(self, shape: tuple[int, ...] = (), *, key=None, dt=None) -> S:
+        """State at rest, for inputs of `shape`; `key` if stochastic, `dt` if it holds delays."""
+
+    @abc.abstractmethod
+    def step(self, state: S, input: Any, dt: Float[ArrayLike, ""]) -> tuple[S, Any]:
+        """Advance by `dt` (ms) with `input` held constant: (new state, output)."""
+
+    def unroll(self, state: S, inputs: Any, dt: Float[ArrayLike, ""]) -> tuple[S, Any]:
+        """Run a whole sequence of `inputs` (time first): (last state, outputs, time first).
+
+        Scans `step`. A part overrides this only where a whole-sequence form is better, and is
+        tested to give the same.
+        """
+        return jax.lax.scan(lambda state, input: self.step(state, input, dt), state, inputs)
+
+    def stiffness(self, state: S, input: Any, dt: Float[ArrayLike, ""]) -> dict[str, Any]:
+        """How stiff each variable is for an explicit scheme; see `AbstractNeuron.stiffness`."""
+        del state, input, dt
+        return {}

@@ -1,0 +1,93 @@
+"""Refusing bad input: each check names the argument, its unit, the value and the way out."""
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike
+
+
+def is_traced(x: Any) -> bool:
+    """Whether any leaf of `x` is a tracer, so that its value cannot be looked at yet."""
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(x))
+
+
+def as_float(x: ArrayLike) -> Array:
+    """`x` as a float array: arrays of floats keep their dtype, all else gets the default."""
+    dtype = getattr(x, "dtype", None)
+    if dtype is None or not jnp.issubdtype(dtype, jnp.inexact) or np.isscalar(x):
+        dtype = float
+    return jnp.asarray(x, dtype=jax.dtypes.canonicalize_dtype(dtype))  # never weakly typed
+
+
+def finite(x: ArrayLike, name: str, unit: str = "") -> Array:
+    """`x` as a float array without NaN or infinity; refuses others while they are concrete."""
+    try:
+        x = as_float(x)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be a number or an array{_in(unit)}, got {x!r}.") from None
+    return _require(x, jnp.isfinite, f"{name} must be finite{_in(unit)}")
+
+
+def positive(x: ArrayLike, name: str, unit: str = "") -> Array:
+    """`x` as a float array above 0; refuses others while they are concrete."""
+    return above(x, 0, name, unit)
+
+
+def above(x: ArrayLike, bound: float, name: str, unit: str = "") -> Array:
+    """`x` as a float array above `bound`; refuses others while they are concrete."""
+    x = finite(x, name, unit)
+    return _require(x, lambda x: x > bound, f"{name} must be above {bound:g} {unit}".rstrip())
+
+
+def at_least(x: ArrayLike, bound: float, name: str, unit: str = "") -> Array:
+    """`x` as a float array of at least `bound`; refuses others while they are concrete."""
+    x = finite(x, name, unit)
+    return _require(
+        x, lambda x: x >= bound, f"{name} must be at least {bound:g} {unit}".rstrip()
+    )
+
+
+def at_most(x: ArrayLike, bound: float, name: str, unit: str = "") -> Array:
+    """`x` as a float array of at most `bound`; refuses others while they are concrete."""
+    x = finite(x, name, unit)
+    return _require(
+        x, lambda x: x <= bound, f"{name} must be at most {bound:g} {unit}".rstrip()
+    )
+
+
+def one_of(x: Any, choices: Iterable[Any], name: str) -> Any:
+    """`x` if it is one of `choices`; otherwise a `ValueError` that suggests the nearest."""
+    choices = list(choices)
+    if x not in choices:
+        raise ValueError(f"{name} must be one of {choices}, got {x!r}.{nearest(x, choices)}")
+    return x
+
+
+def whole_steps(duration: float, dt: float, name: str) -> int:
+    """`duration / dt` as a whole number; refuses a duration that dt does not divide."""
+    steps = float(duration) / float(dt)
+    if not np.isfinite(steps) or abs(steps - round(steps)) > 1e-3 or round(steps) < 0:
+        raise ValueError(f"{name}={duration:g} ms must be a whole number of steps of {dt:g} ms.")
+    return round(steps)
+
+
+def nearest(name: Any, known: Iterable[Any]) -> str:
+    """' Did you mean ...?' for a mistyped name, or nothing."""
+    close = difflib.get_close_matches(str(name), [str(k) for k in known], n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def _in(unit: str) -> str:
+    return f" in {unit}" if unit else ""
+
+
+def _require(x: Array, condition, message: str) -> Array:
+    if not is_traced(x):
+        ok = np.asarray(condition(x))
+        if not ok.all():
+            raise ValueError(f"{message}, got {np.asarray(x)}.")
+    return x

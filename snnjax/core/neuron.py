@@ -1,0 +1,200 @@
+"""A neuron states its equations; `step` is made from them here."""
+
+import abc
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, Int
+
+from snnjax.core.base import AbstractDynamics
+from snnjax.core.integrators import AbstractIntegrator, ExponentialEuler, flow, own_slopes
+from snnjax.core.parameters import parameter, parameters
+from snnjax.core.threshold import ResetMode, Threshold, mix, mix_attached
+
+S = TypeVar("S", bound=Any)
+
+
+class Noise(NamedTuple):
+    """Where a stochastic model draws from: its key and how many steps it has taken."""
+
+    key: Any
+    count: Int[Array, ""]
+
+    def now(self) -> Any:
+        """The key of this step."""
+        return jax.random.fold_in(self.key, self.count)
+
+
+def integrate_with(integrator: type[AbstractIntegrator], *args) -> Any:
+    """The field `integrator` of a neuron, with its default."""
+    return eqx.field(default_factory=lambda: integrator(*args), kw_only=True)
+
+
+class AbstractNeuron(AbstractDynamics[S]):
+    """A neuron from its equations: `rest`, `derivative`, `spikes` and, if it has one, `reset`.
+
+    The state is a NamedTuple with the membrane potential as `v`. What `derivative` gives
+    slopes for is continuous and advances by `integrator`; all other fields (countdowns,
+    a `noise: Noise`) are moved by `adjust` and `reset`. One step is
+
+        free   = integrator(state)           all of `derivative`, and nothing else
+        free   = adjust(state, free)         refractory clamps, noise
+        spikes = spikes(state, free)
+        state  = reset(state, free, spikes)
+    """
+
+    integrator: AbstractIntegrator = integrate_with(ExponentialEuler)
+
+    stochastic: ClassVar[bool] = False  # True: the state has a field `noise`, and init a key
+
+    @abc.abstractmethod
+    def rest(self) -> S:
+        """The state at the start, each field a scalar or as large as the parameters.
+
+        A field `noise` is left None here; `init` fills it in.
+        """
+
+    @abc.abstractmethod
+    def derivative(self, state: S, current: Float[Array, "*n"]) -> dict[str, Array]:
+        """Slope, per ms, of each continuous field of `state`, by name."""
+
+    @abc.abstractmethod
+    def spikes(self, before: S, after: S, dt) -> Float[Array, "*n"]:
+        """1.0 where a neuron fires on its way from `before` to `after`, else 0.0."""
+
+    def adjust(self, before: S, after: S, dt) -> S:
+        """What the integrator leaves out: refractory clamps and noise."""
+        del before, dt
+        return after
+
+    def reset(self, before: S, after: S, spikes: Float[Array, "*n"], dt) -> S:
+        """The state once `spikes` are out."""
+        del before, spikes, dt
+        return after
+
+    def init(self, shape: tuple[int, ...] = (), *, key=None, dt=None) -> S:
+        """`rest` for a population of `shape`, broadcast against the parameters."""
+        del dt
+        shape = self.shape(shape)
+        if self.stochastic and key is None:
+            raise ValueError(
+                f"{type(self).__name__} is stochastic and needs a key: "
+                "give key=jax.random.key(seed) to init or simulate."
+            )
+        # A copy each, since the state's buffers may be donated and the parameters' may not.
+        state = jax.tree.map(lambda x: jnp.array(jnp.broadcast_to(x, shape)), self.rest())
+        return state._replace(noise=Noise(key, jnp.int32(0))) if self.stochastic else state
+
+    def shape(self, shape: tuple[int, ...] = ()) -> tuple[int, ...]:
+        """`shape` broadcast against every parameter that holds one value a neuron."""
+        for name, value, spec in parameters(self):
+            if spec.per_neuron:
+                try:
+                    shape = np.broadcast_shapes(shape, value.shape)
+                except ValueError:
+                    raise ValueError(
+                        f"{type(self).__name__}.{name} of shape {value.shape} does not fit a "
+                        f"population of shape {shape}: give a scalar or one value a neuron."
+                    ) from None
+        return shape
+
+    def step(
+        self, state: S, input: Any, dt: Float[ArrayLike, ""]
+    ) -> tuple[S, Float[Array, "*n"]]:
+        """Advance by `dt` (ms): (new state, spikes 0.0 or 1.0).
+
+        `input` is the current held over the step, or a function of v that gives it.
+        """
+        free = self.adjust(state, self.integrator(self, state, input, dt), dt)
+        spikes = self.spikes(state, free, dt)
+        after = self.reset(state, free, spikes, dt)
+        if self.stochastic:
+            after = after._replace(noise=Noise(state.noise.key, state.noise.count + 1))
+        return after, spikes
+
+    def stiffness(self, state: S, input: Any, dt: Float[ArrayLike, ""]) -> dict[str, Any]:
+        """dt times each variable's own slope at `state`, if the scheme is an explicit one.
+
+        A scheme is unstable where this exceeds 2.
+        """
+        if not self.integrator.explicit:
+            return {}
+        _, own = own_slopes(*flow(self, state, input))
+        return {name: jnp.max(-dt * slope) for name, slope in own.items()}
+
+
+class AbstractFiringNeuron(AbstractNeuron[S]):
+    """A neuron that fires where v >= level after the step, is reset, and then waits.
+
+    Its state has `v` and `refractory` (ms left to wait; None where `t_ref` is). Its other
+    variables jump at a spike as `jumps` says.
+
+    - `threshold`: level (mV) and surrogate gradient of the spike.
+    - `v_reset`: mV. `t_ref`: absolute refractory time, ms, in which v is held and nothing
+      fires; None leaves the countdown out.
+    - `reset_mode`: "value" puts v at `v_reset`; "subtract" takes `level - v_reset` off, so
+      that the overshoot stays; "none" leaves v alone.
+    - `detach_reset`: whether gradients stop at the reset (Zenke & Vogels 2021, Neural
+      Comput. 33:899) or pass through it.
+    """
+
+    threshold: Threshold = eqx.field(default_factory=lambda: Threshold(-50.0), kw_only=True)
+    v_reset: Float[Array, "..."] = parameter(-65.0, "mV", kw_only=True)
+    t_ref: Float[Array, "..."] | None = parameter(None, "ms", at_least=0, kw_only=True)
+    reset_mode: ResetMode = eqx.field(default="value", static=True, kw_only=True)
+    detach_reset: bool = eqx.field(default=True, static=True, kw_only=True)
+
+    def __check_init__(self):
+        if self.reset_mode not in ("value", "subtract", "none"):
+            raise ValueError(
+                f"{type(self).__name__}.reset_mode must be 'value', 'subtract' or 'none', "
+                f"got {self.reset_mode!r}."
+            )
+
+    def level(self, state: S) -> Float[Array, "..."]:
+        """The firing threshold, mV; a model whose threshold moves overrides this."""
+        del state
+        return self.threshold.level
+
+    def jumps(self, state: S) -> dict[str, Array]:
+        """New values, by name, of variables other than v that change at a spike."""
+        del state
+        return {}
+
+    def free_to_fire(self) -> Float[Array, "..."] | None:
+        """The countdown `refractory` at rest: 0, or None without refractory time."""
+        return None if self.t_ref is None else jnp.zeros_like(self.t_ref)
+
+    def adjust(self, before: S, after: S, dt) -> S:
+        if before.refractory is None:
+            return after
+        return after._replace(v=jnp.where(_waiting(before, dt), before.v, after.v))
+
+    def spikes(self, before: S, after: S, dt) -> Float[Array, "*n"]:
+        spikes = self.threshold(after.v, self.level(after))
+        if before.refractory is None:
+            return spikes
+        return jnp.where(_waiting(before, dt), 0, spikes)
+
+    def reset(self, before: S, after: S, spikes: Float[Array, "*n"], dt) -> S:
+        fired = dict(self.jumps(after))
+        if self.reset_mode == "value":
+            fired["v"] = jnp.broadcast_to(self.v_reset, after.v.shape)
+        elif self.reset_mode == "subtract":
+            fired["v"] = after.v - (self.level(after) - self.v_reset)
+        blend, gate = mix_attached, spikes
+        if self.detach_reset:
+            blend, gate = mix, jax.lax.stop_gradient(spikes)
+        new = {name: blend(gate, x, getattr(after, name)) for name, x in fired.items()}
+        if before.refractory is not None:
+            waited = jnp.maximum(before.refractory - dt, 0)
+            new["refractory"] = jnp.where(spikes > 0.5, self.t_ref, waited)
+        return after._replace(**new)
+
+
+def _waiting(state: Any, dt):
+    # Half a step of slack: 5 ms less 50 steps of 0.1 ms is 2.5e-6 in float32, not 0.
+    return state.refractory > 0.5 * dt

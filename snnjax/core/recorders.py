@@ -1,0 +1,331 @@
+"""What a run keeps: traces, counts, first spikes, events, running statistics."""
+
+import abc
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from snnjax.core.checks import nearest
+
+What = str | Callable[[Any, Any], Any]
+
+
+class Now(NamedTuple):
+    """The end of step `step` of length `dt`, where recorders look."""
+
+    step: Int[Array, ""]  # counted from the start of the run, resumed ones included
+    dt: Float[Array, ""]  # ms
+
+    @property
+    def time(self) -> Float[Array, ""]:
+        return (self.step + 1) * self.dt
+
+
+class AbstractRecorder(eqx.Module):
+    """Reduces (state, output) of every step to what is kept.
+
+    `every=k` gives one result each k steps, stacked along a leading time axis; None gives one
+    at the end of the run. What a recorder needs in between is its carry.
+    """
+
+    every: eqx.AbstractVar[int | None]
+
+    @abc.abstractmethod
+    def init(self, state: Any, output: Any) -> Any:
+        """An empty carry, for a state and output of these shapes and dtypes."""
+
+    @abc.abstractmethod
+    def update(self, carry: Any, now: Now, state: Any, output: Any) -> Any:
+        """The carry after one more step."""
+
+    @abc.abstractmethod
+    def result(self, carry: Any, now: Now, state: Any, output: Any) -> Any:
+        """What is kept, from the carry and the last step."""
+
+
+def pick(what: What | tuple[What, ...], state: Any, output: Any) -> Any:
+    """The value(s) that `what` names: a field of the state, "output", or a function's."""
+    if isinstance(what, tuple):
+        if len(what) == 1:
+            return pick(what[0], state, output)
+        return {name: pick(name, state, output) for name in what}
+    if callable(what):
+        return what(state, output)
+    if what in ("output", "spikes"):
+        return output
+    value = state
+    for part in what.split("."):
+        known = value if isinstance(value, dict) else getattr(value, "_fields", ())
+        if part not in known:
+            raise ValueError(
+                f"There is no {what!r} to record.{nearest(part, [*known, 'output'])} "
+                f"Known: {', '.join(map(str, known))}, output."
+            )
+        value = value[part] if isinstance(value, dict) else getattr(value, part)
+    return value
+
+
+def _every(default=None) -> Any:
+    def whole(every):
+        if every is not None and (isinstance(every, bool) or int(every) != every or every < 1):
+            raise ValueError(f"every must be a whole number of steps above 0, got {every}.")
+        return None if every is None else int(every)
+
+    return eqx.field(default=default, static=True, converter=whole, kw_only=True)
+
+
+class Trace(AbstractRecorder):
+    """Values as they are at the end of every `every`-th step: `Trace("v", "m", every=10)`.
+
+    - `what`: names of state fields ("v", "exc.v"), "output" (the spikes), or one function
+      `f(state, output)`; several names give a dictionary. A function is part of the compiled
+      program: make it once, as each new one compiles anew.
+    """
+
+    what: tuple[What, ...] = eqx.field(static=True)
+    every: int | None = _every(1)
+
+    def __init__(self, *what: What, every: int = 1):
+        self.what = what or ("output",)
+        self.every = every
+
+    def init(self, state, output):
+        return ()
+
+    def update(self, carry, now, state, output):
+        return ()
+
+    def result(self, carry, now, state, output):
+        return pick(self.what, state, output)
+
+
+class _Running(AbstractRecorder):
+    """Shared by running statistics of one value."""
+
+    what: eqx.AbstractVar[What]
+
+    def value(self, state, output):
+        x = jnp.asarray(pick(self.what, state, output))
+        return x.astype(jnp.promote_types(x.dtype, jnp.float32))  # bfloat16 stops at 256
+
+
+def _what(default: What = "output") -> Any:
+    return eqx.field(default=default, static=True)
+
+
+class _AbstractSum(_Running):
+    def init(self, state, output):
+        return jnp.zeros_like(self.value(state, output))
+
+    def update(self, carry, now, state, output):
+        return carry + self.value(state, output)
+
+    def result(self, carry, now, state, output):
+        return carry
+
+
+class SpikeCount(_AbstractSum):
+    """Number of spikes of each neuron: per bin of `every` steps, or of the whole run."""
+
+    every: int | None = _every()
+
+    @property
+    def what(self):
+        return "output"
+
+
+class Sum(_AbstractSum):
+    """Sum over steps of a value (see `Trace`)."""
+
+    what: What = _what("v")
+    every: int | None = _every()
+
+
+class Mean(_Running):
+    """Mean over steps of a value."""
+
+    what: What = _what("v")
+    every: int | None = _every()
+
+    def init(self, state, output):
+        return jnp.int32(0), jnp.zeros_like(self.value(state, output))
+
+    def update(self, carry, now, state, output):
+        count, mean = carry
+        count = count + 1
+        return count, mean + (self.value(state, output) - mean) / count
+
+    def result(self, carry, now, state, output):
+        return carry[1]
+
+
+class Variance(_Running):
+    """Variance over steps of a value, divided by the number of steps (Welford 1962)."""
+
+    what: What = _what("v")
+    every: int | None = _every()
+
+    def init(self, state, output):
+        zero = jnp.zeros_like(self.value(state, output))
+        return jnp.int32(0), zero, zero
+
+    def update(self, carry, now, state, output):
+        count, mean, square = carry
+        x, count = self.value(state, output), count + 1
+        new = mean + (x - mean) / count
+        return count, new, square + (x - mean) * (x - new)
+
+    def result(self, carry, now, state, output):
+        return carry[2] / carry[0]
+
+
+class Minimum(_Running):
+    """Smallest value over steps."""
+
+    what: What = _what("v")
+    every: int | None = _every()
+
+    def init(self, state, output):
+        return jnp.full_like(self.value(state, output), jnp.inf)
+
+    def update(self, carry, now, state, output):
+        return jnp.minimum(carry, self.value(state, output))
+
+    def result(self, carry, now, state, output):
+        return carry
+
+
+class Maximum(_Running):
+    """Largest value over steps."""
+
+    what: What = _what("v")
+    every: int | None = _every()
+
+    def init(self, state, output):
+        return jnp.full_like(self.value(state, output), -jnp.inf)
+
+    def update(self, carry, now, state, output):
+        return jnp.maximum(carry, self.value(state, output))
+
+    def result(self, carry, now, state, output):
+        return carry
+
+
+class Reduce(AbstractRecorder):
+    """A reduction of one's own: `carry = update(carry, now, state, output)` at each step.
+
+    - `update`: pure; `now.step` and `now.dt` tell the time.
+    - `start`: the carry to begin with, a tree of arrays.
+    - `finish`: what is kept of a carry; by default the carry itself.
+    """
+
+    function: Callable[[Any, Now, Any, Any], Any] = eqx.field(static=True)
+    start: Any
+    finish: Callable[[Any], Any] | None = eqx.field(default=None, static=True)
+    every: int | None = _every()
+
+    def init(self, state, output):
+        return jax.tree.map(jnp.asarray, self.start)
+
+    def update(self, carry, now, state, output):
+        new = self.function(carry, now, state, output)
+        return jax.tree.map(lambda x, old: jnp.asarray(x, old.dtype), new, carry)
+
+    def result(self, carry, now, state, output):
+        return carry if self.finish is None else self.finish(carry)
+
+
+class _SpikeTime(AbstractRecorder):
+    def init(self, state, output):
+        return jnp.full(jnp.shape(output), -1, jnp.int32)
+
+    def result(self, carry, now, state, output):
+        return jnp.where(carry < 0, jnp.nan, (carry + 1) * now.dt)
+
+
+class FirstSpike(_SpikeTime):
+    """Time of each neuron's first spike, ms (the end of its step); NaN if it never fired."""
+
+    every: int | None = _every()
+
+    def update(self, carry, now, state, output):
+        return jnp.where((carry < 0) & (output > 0), now.step, carry)
+
+
+class LastSpike(_SpikeTime):
+    """Time of each neuron's last spike, ms (the end of its step); NaN if it never fired."""
+
+    every: int | None = _every()
+
+    def update(self, carry, now, state, output):
+        return jnp.where(output > 0, now.step, carry)
+
+
+class Events(NamedTuple):
+    """Spikes as a list. The first `min(count, capacity)` entries hold them, in time order."""
+
+    times: Float[Array, "capacity"]  # ms, the end of the spike's step; NaN where unused
+    indices: Int[Array, "capacity"]  # of the neuron in the flattened population; -1 if unused
+    values: Any  # what `SpikeRaster.what` gave at the spike; None without it
+    count: Int[Array, ""]  # spikes in all, also those beyond the capacity
+    lost: Int[Array, ""]  # spikes beyond the capacity, of which only the number is known
+
+    def trimmed(self) -> tuple[np.ndarray, np.ndarray]:
+        """(times, indices) without the unused entries; NumPy, for concrete events of one run."""
+        n = int(self.count) - int(self.lost)
+        return np.asarray(self.times)[:n], np.asarray(self.indices)[:n]
+
+
+class SpikeRaster(AbstractRecorder):
+    """Spikes as sparse events, (time, neuron) in order, at most `capacity` of them.
+
+    Memory is that of the capacity, however long the run. Spikes beyond it are counted in
+    `Events.lost`, and a run that is not traced warns of them. Costs time in proportion to
+    the population at each step.
+
+    - `what`: also record this value of the neuron that fired, such as "w" (see `Trace`).
+    """
+
+    capacity: int = eqx.field(static=True)
+    what: What | None = eqx.field(default=None, static=True)
+    every: int | None = _every()
+
+    def __check_init__(self):
+        if self.capacity < 1:
+            raise ValueError(f"SpikeRaster.capacity must be at least 1, got {self.capacity}.")
+
+    def _value(self, state, output):
+        value = pick(self.what, state, output)
+        return jax.lax.stop_gradient(jnp.broadcast_to(value, jnp.shape(output)).ravel())
+
+    def init(self, state, output):
+        empty = jnp.full(self.capacity, -1, jnp.int32)
+        values = None
+        if self.what is not None:
+            values = jnp.full(self.capacity, jnp.nan, self._value(state, output).dtype)
+        return jnp.int32(0), empty, empty, values
+
+    def update(self, carry, now, state, output):
+        count, steps, indices, values = carry
+        fired = jnp.ravel(output) > 0
+        place = count + jnp.cumsum(fired, dtype=jnp.int32) - 1
+        place = jnp.where(fired, place, self.capacity)  # out of range: dropped
+        put = lambda buffer, x: buffer.at[place].set(x, mode="drop")
+        if values is not None:
+            values = put(values, self._value(state, output))
+        return (
+            count + fired.sum(dtype=jnp.int32),
+            put(steps, now.step),
+            put(indices, jnp.arange(fired.size, dtype=jnp.int32)),
+            values,
+        )
+
+    def result(self, carry, now, state, output):
+        count, steps, indices, values = carry
+        times = jnp.where(steps < 0, jnp.nan, (steps + 1) * now.dt)
+        return Events(times, indices, values, count, jnp.maximum(count - self.capacity, 0))

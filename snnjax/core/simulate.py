@@ -1,0 +1,267 @@
+"""The one driver of all models: `simulate`."""
+
+import math
+import warnings
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from snnjax.core import checks
+from snnjax.core.base import AbstractDynamics
+from snnjax.core.drive import Drive
+from snnjax.core.progress import bar
+from snnjax.core.recorders import AbstractRecorder, Events, Trace
+from snnjax.core.run import Run, RunState, finite_leaves, non_finite_message
+from snnjax.core.provenance import provenance
+
+
+class StiffnessWarning(UserWarning):
+    """An explicit scheme takes steps in which some variable cannot be stable."""
+
+
+class LostSpikesWarning(UserWarning):
+    """A recorder of bounded capacity could not keep all spikes."""
+
+
+class NonFiniteError(ValueError):
+    """A run left the finite numbers. `solution` holds what was computed before `step`."""
+
+    def __init__(self, message: str, step: int, solution: "Solution | None"):
+        super().__init__(message)
+        self.step = step
+        self.solution = solution
+
+
+class Solution(eqx.Module):
+    """What a run gives back; `ts` and `ys` have the shape of the `record=` request.
+
+    - `ts`: ms, the ends of the steps at which `ys` were taken. `ys`: what was recorded.
+    - `state`: the `RunState` at the end; `final`: the model's part of it.
+    - `stats`: `n_steps`, and `dt` (ms). `made`: model, versions, device and dtype.
+    """
+
+    ts: Any
+    ys: Any
+    state: RunState
+    stats: dict[str, Any]
+    made: str = eqx.field(static=True)
+
+    @property
+    def final(self) -> Any:
+        """The model's state at the end."""
+        return self.state.model
+
+
+def simulate(
+    model: AbstractDynamics,
+    inputs: Any,
+    dt: Any,
+    *,
+    n_steps: int | None = None,
+    duration: float | None = None,
+    record: Any = None,
+    state: RunState | None = None,
+    shape: tuple[int, ...] | None = None,
+    key: Any = None,
+    chunk: int | None = None,
+    progress: bool = False,
+    throw: bool = True,
+) -> Solution:
+    """Run `model` under `inputs` in steps of `dt` (ms).
+
+    - `inputs`: what each step gets, in the model's unit (pA for a point neuron, uA/cm2 per
+      area): an array, time first; a scalar, held constant; a function `input(i, dt)` of the
+      step; or a tree of these. Step i covers [i dt, (i+1) dt).
+    - `n_steps` or `duration` (ms): how long; not needed with arrays.
+    - `record`: a recorder or a tree of them, such as `Trace("v")` or `dict(n=SpikeCount())`.
+      None keeps the output (for a neuron its spikes) of every step.
+    - `state`: `Solution.state` of an earlier run, to go on where it stopped.
+    - `shape`: of the population; by default that of one step's input.
+    - `key`: `jax.random.key(seed)`, for stochastic models.
+    - `chunk`: run this many steps at a time and keep results in host memory; bit for bit the
+      same. `progress`: show a bar, which moves between chunks.
+    - `throw`: raise where parameters or the result are invalid. Leave it out for `jax.export`.
+
+    Bad input raises `ValueError`; a run that leaves the finite numbers `NonFiniteError`, which
+    holds what was computed before; under jit both become equinox's run-time errors.
+    """
+    recorders, tree = _recorders(record)
+    dtype = _dtype(model)
+    if not checks.is_traced(dt):
+        checks.positive(dt, "simulate.dt", "ms")
+    drive = Drive.of(inputs, dtype)
+    n_steps = _n_steps(drive, n_steps, duration, dt, recorders)
+    dt = checks.as_float(dt).astype(jnp.promote_types(dtype, jnp.float32))
+    state = _start(model, drive, dt, state, shape, key)
+    traced = checks.is_traced((model, drive, dt, state))
+    run = Run(model, drive, dt, recorders, guarded=throw and traced)
+    if traced:
+        if chunk is not None or progress:
+            raise ValueError("chunk= and progress= need a run outside jit, vmap and grad.")
+        final, ys, _ = run(state, n_steps)
+    else:
+        if throw:
+            _warn_if_stiff(run, state)
+        chunk = _chunk(chunk, progress, n_steps, recorders)
+        final, ys = _chunks(run, state, n_steps, chunk, progress, throw, tree)
+    return _solution(run, tree, state, final, ys, n_steps)
+
+
+def _chunks(run, state, n_steps, chunk, progress, throw, tree):
+    """Run chunk after chunk, with results kept in host memory: (last state, results)."""
+    pieces, start, done = [], state, 0
+    sizes = [chunk] * (n_steps // chunk) + [n_steps % chunk] * bool(n_steps % chunk)
+    whole = len(sizes) == 1
+    for size in bar(sizes, progress, type(run.model).__name__, unit="chunk"):
+        part = eqx.tree_at(lambda r: r.drive, run, run.drive.chunk(done, size))
+        before = state
+        state, ys, ok = part(before, size)
+        if throw and not bool(ok):
+            _raise_non_finite(part, run, start, before, done, size, pieces, tree)
+        pieces.append(ys if whole else jax.tree.map(np.asarray, ys))
+        done += size
+    return state, _join(run.recorders, pieces)
+
+
+def _join(recorders, pieces):
+    if len(pieces) == 1:
+        return pieces[0]
+    along_time = lambda *xs: np.concatenate(xs)
+    return [
+        pieces[-1][k] if r.every is None else jax.tree.map(along_time, *(p[k] for p in pieces))
+        for k, r in enumerate(recorders)
+    ]
+
+
+def _raise_non_finite(part, run, start, before, done, size, pieces, tree):
+    """Find the step, compute again what came before it, and raise."""
+    good, finite = part.first_bad_step(before, size)
+    good = max(int(good), 0)
+    names = [n for n, ok in zip(finite_leaves(before.model)[1], finite, strict=True) if not ok]
+    keep = good - good % math.lcm(*(r.every or 1 for r in run.recorders))
+    state = before
+    if keep:
+        piece = eqx.tree_at(lambda r: r.drive, part, part.drive.chunk(0, keep))
+        state, ys, _ = piece(before, keep)
+        pieces = [*pieces, jax.tree.map(np.asarray, ys)]
+    solution = None
+    if pieces:
+        ys = _join(run.recorders, pieces)
+        solution = _solution(run, tree, start, state, ys, done + keep)
+    step = int(before.step) + good
+    what = non_finite_message(", ".join(names), type(run.model).__name__)
+    at = f" It happened in step {step}, which ends at {(step + 1) * float(run.dt):g} ms."
+    raise NonFiniteError(what + at, step, solution)
+
+
+def _warn_if_stiff(run: Run, state: RunState) -> None:
+    for name, x in run.stiffness(state).items():
+        if float(x) > 2:
+            warnings.warn(
+                f"dt={float(run.dt):g} ms is too long for "
+                f"{type(run.model).__name__}.integrator: dt times the own slope of {name} is "
+                f"{float(x):.3g} at the start, and an explicit scheme is unstable above 2. "
+                "Use a smaller dt or ExponentialEuler().",
+                StiffnessWarning,
+                stacklevel=3,
+            )
+
+
+def _start(model, drive, dt, state, shape, key) -> RunState:
+    if state is None:
+        shape = drive.shape(dt) if shape is None else tuple(shape)
+        return RunState(model.init(shape, key=key, dt=dt))
+    if not isinstance(state, RunState):
+        raise ValueError(
+            f"simulate.state must be the `state` of a Solution, got {type(state).__name__}. "
+            "Wrap a model's own state as RunState(state)."
+        )
+    return state
+
+
+def _recorders(record: Any) -> tuple[list[AbstractRecorder], Any]:
+    record = Trace("output") if record is None else record
+    recorders, tree = jax.tree.flatten(
+        record, is_leaf=lambda r: isinstance(r, AbstractRecorder)
+    )
+    for r in recorders:
+        if not isinstance(r, AbstractRecorder):
+            raise ValueError(
+                f"simulate.record must be a recorder or a tree of them, got {r!r}. "
+                "Record a state field as Trace('v')."
+            )
+    return recorders, tree
+
+
+def _dtype(model: AbstractDynamics) -> Any:
+    floats = [x.dtype for x in jax.tree.leaves(model) if eqx.is_inexact_array(x)]
+    return jnp.result_type(*floats) if floats else jax.dtypes.canonicalize_dtype(float)
+
+
+def _n_steps(drive, n_steps, duration, dt, recorders) -> int:
+    given = drive.n_steps
+    if duration is not None:
+        if n_steps is not None:
+            raise ValueError("Give simulate n_steps= or duration=, not both.")
+        if checks.is_traced(dt):
+            raise ValueError("simulate.duration needs a concrete dt; give n_steps= instead.")
+        n_steps = checks.whole_steps(duration, float(dt), "simulate.duration")
+    if n_steps is None:
+        n_steps = given
+    if n_steps is None:
+        raise ValueError(
+            "simulate needs n_steps= or duration= (ms), as no input is an array of steps."
+        )
+    if given is not None and given != n_steps:
+        raise ValueError(
+            f"The input array has {given} steps, but n_steps={n_steps}: time comes first. "
+            "For a current that is constant in time, one value a neuron, use "
+            "inputs.constant(values)."
+        )
+    if int(n_steps) != n_steps or n_steps < 1:
+        raise ValueError(f"simulate.n_steps must be a whole number above 0, got {n_steps}.")
+    periods = sorted({r.every for r in recorders if r.every})
+    for r in recorders:
+        if r.every and n_steps % r.every:
+            raise ValueError(
+                f"{type(r).__name__}.every={r.every} must divide n_steps={n_steps}."
+            )
+    for short, long in zip(periods, periods[1:], strict=False):
+        if long % short:
+            raise ValueError(f"Of the recorders' every={short} and every={long}, one must "
+                             "divide the other.")
+    return int(n_steps)
+
+
+def _chunk(chunk, progress, n_steps, recorders) -> int:
+    period = math.lcm(*(r.every or 1 for r in recorders))
+    if chunk is None:
+        # About fifty moves of the bar, each a multiple of every bin.
+        return max(2, n_steps // (50 * period)) * period if progress else n_steps
+    if chunk % period or chunk < 2:
+        raise ValueError(f"simulate.chunk={chunk} must be above 1 and a multiple of {period}, "
+                         "the longest every= of its recorders.")
+    return int(min(chunk, n_steps))
+
+
+def _solution(run, tree, start, final, ys, n_steps) -> Solution:
+    ts = []
+    for r in run.recorders:
+        last = start.step + n_steps if r.every is None else None
+        steps = last if r.every is None else start.step + r.every * jnp.arange(1, n_steps // r.every + 1)
+        ts.append(steps * run.dt)
+    for r, y in zip(run.recorders, ys, strict=True):
+        if isinstance(y, Events) and not checks.is_traced(y.lost) and np.any(y.lost > 0):
+            warnings.warn(
+                f"{int(np.sum(y.lost))} spikes did not fit into SpikeRaster.capacity="
+                f"{r.capacity}: give it at least {int(np.max(y.count))}.",
+                LostSpikesWarning,
+                stacklevel=3,
+            )
+    unflatten = lambda leaves: jax.tree.unflatten(tree, leaves)
+    stats = {"n_steps": n_steps, "dt": run.dt}
+    made = provenance(run.model, run.drive.dtype)
+    return Solution(unflatten(ts), unflatten(ys), final, stats, made)
