@@ -69,16 +69,17 @@ class Drive(eqx.Module):
 
     def shape(self, dt: Any) -> tuple[int, ...]:
         """Shape of one step's input: that of a population it drives."""
-        slices = [None if x is None else jax.ShapeDtypeStruct(x.shape[1:], x.dtype) for x in
-                  self.arrays]
-        one = eqx.filter_eval_shape(self.at, slices, jnp.int32(0), dt)
-        leaves = [x for x in jax.tree.leaves(one) if hasattr(x, "shape")]
+        leaves = [x.shape[1:] for x in self.arrays if x is not None]
+        for r in self.rest:
+            if callable(r):
+                one = eqx.filter_eval_shape(self._call, r, jnp.int32(0), dt)
+                leaves += [x.shape for x in jax.tree.leaves(one) if hasattr(x, "shape")]
         try:
-            return np.broadcast_shapes(*(x.shape for x in leaves))
+            return np.broadcast_shapes(*leaves)
         except ValueError:
             raise ValueError(
                 "The shapes of one step's inputs do not broadcast: "
-                f"{[x.shape for x in leaves]}. Give simulate the population's shape=."
+                f"{leaves}. Give simulate the population's shape=."
             ) from None
 
 

@@ -84,8 +84,7 @@ class AbstractNeuron(AbstractDynamics[S]):
                 f"{type(self).__name__} is stochastic and needs a key: "
                 "give key=jax.random.key(seed) to init or simulate."
             )
-        # A copy each, since the state's buffers may be donated and the parameters' may not.
-        state = jax.tree.map(lambda x: jnp.array(jnp.broadcast_to(x, shape)), self.rest())
+        state = _broadcast_rest(self, shape)
         return state._replace(noise=Noise(key, jnp.int32(0))) if self.stochastic else state
 
     def shape(self, shape: tuple[int, ...] = ()) -> tuple[int, ...]:
@@ -124,6 +123,11 @@ class AbstractNeuron(AbstractDynamics[S]):
             return {}
         _, own = own_slopes(*flow(self, state, input))
         return {name: jnp.max(-dt * slope) for name, slope in own.items()}
+
+
+@eqx.filter_jit
+def _broadcast_rest(neuron: AbstractNeuron[S], shape: tuple[int, ...]) -> S:
+    return jax.tree.map(lambda x: jnp.broadcast_to(x, shape), neuron.rest())
 
 
 class AbstractFiringNeuron(AbstractNeuron[S]):

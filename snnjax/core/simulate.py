@@ -116,7 +116,9 @@ def _chunks(run, state, n_steps, chunk, progress, throw, tree):
     sizes = [chunk] * (n_steps // chunk) + [n_steps % chunk] * bool(n_steps % chunk)
     whole = len(sizes) == 1
     for size in bar(sizes, progress, type(run.model).__name__, unit="chunk"):
-        part = eqx.tree_at(lambda r: r.drive, run, run.drive.chunk(done, size))
+        part = run
+        if not whole:
+            part = eqx.tree_at(lambda r: r.drive, run, run.drive.chunk(done, size))
         before = state
         state, ys, ok = part(before, size)
         if throw and not bool(ok):
@@ -248,11 +250,7 @@ def _chunk(chunk, progress, n_steps, recorders) -> int:
 
 
 def _solution(run, tree, start, final, ys, n_steps) -> Solution:
-    ts = []
-    for r in run.recorders:
-        last = start.step + n_steps if r.every is None else None
-        steps = last if r.every is None else start.step + r.every * jnp.arange(1, n_steps // r.every + 1)
-        ts.append(steps * run.dt)
+    ts = [_times(r, start.step, run.dt, n_steps) for r in run.recorders]
     for r, y in zip(run.recorders, ys, strict=True):
         if isinstance(y, Events) and not checks.is_traced(y.lost) and np.any(y.lost > 0):
             warnings.warn(
@@ -265,3 +263,11 @@ def _solution(run, tree, start, final, ys, n_steps) -> Solution:
     stats = {"n_steps": n_steps, "dt": run.dt}
     made = provenance(run.model, run.drive.dtype)
     return Solution(unflatten(ts), unflatten(ys), final, stats, made)
+
+
+def _times(recorder: AbstractRecorder, start: Any, dt: Any, n_steps: int) -> Any:
+    if not checks.is_traced((start, dt)):
+        start, dt = int(start), float(str(dt))  # 0.1, not the float32 nearest to it
+    if recorder.every is None:
+        return (start + n_steps) * dt
+    return (start + recorder.every * np.arange(1, n_steps // recorder.every + 1)) * dt

@@ -1,0 +1,47 @@
+"""Models and run states on disk."""
+
+import os
+from pathlib import Path
+from typing import Any, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+T = TypeVar("T")
+
+
+def save(path: str | os.PathLike, tree: T) -> None:
+    """Write the arrays of `tree` (a model, a `Solution.state`, optimiser state) to `path`.
+
+    Random keys are kept as their key data. The file appears whole or not at all.
+    """
+    path = Path(path)
+    part = path.with_name(path.name + ".part")
+    eqx.tree_serialise_leaves(part, _open_keys(tree))
+    part.replace(path)
+
+
+def load(path: str | os.PathLike, like: T) -> T:
+    """Read what `save` wrote, into the structure of `like`: a model or state made anew.
+
+    Raises `ValueError` where shapes or dtypes of the file and of `like` differ.
+    """
+    try:
+        arrays = eqx.tree_deserialise_leaves(Path(path), _open_keys(like))
+    except (RuntimeError, ValueError, EOFError) as error:
+        raise ValueError(
+            f"{path} does not hold a {type(like).__name__} of this shape: {error}"
+        ) from error
+    wrap = lambda x, old: (
+        jax.random.wrap_key_data(x, impl=jax.random.key_impl(old)) if _is_key(old) else x
+    )
+    return jax.tree.map(wrap, arrays, like)
+
+
+def _open_keys(tree: Any) -> Any:
+    return jax.tree.map(lambda x: jax.random.key_data(x) if _is_key(x) else x, tree)
+
+
+def _is_key(x: Any) -> bool:
+    return isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
