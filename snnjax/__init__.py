@@ -15,6 +15,8 @@ from snnjax.core.integrators import (
 )
 from snnjax.core.neuron import AbstractFiringNeuron, AbstractNeuron, Noise, integrate_with
 from snnjax.core.parameters import parameter, parameters
+from snnjax.core.provenance import version as _version
+from snnjax.core.files import load, save
 from snnjax.core.recorders import (
     AbstractRecorder,
     Events,
@@ -52,7 +54,11 @@ from snnjax.core.surrogates import (
     Triangle,
 )
 from snnjax.core.threshold import Threshold, relax, upward_crossing
+from snnjax.core.trainable import Bounded, Positive, named_leaves, trainable
 from snnjax.core.versions import warn_if_miscompiling as _warn_if_miscompiling
+from snnjax.layers import *  # noqa: F403
 from snnjax.neurons import *  # noqa: F403
+from snnjax.training import *  # noqa: F403
 
+__version__ = _version()
 _warn_if_miscompiling(_jax.__version__)

@@ -28,7 +28,9 @@ def finite(x: ArrayLike, name: str, unit: str = "") -> Array:
     try:
         x = as_float(x)
     except (TypeError, ValueError):
-        raise ValueError(f"{name} must be a number or an array{_in(unit)}, got {x!r}.") from None
+        raise ValueError(
+            f"{name} must be a number or an array{_in(unit)}, got {x!r}."
+        ) from None
     return _require(x, jnp.isfinite, f"{name} must be finite{_in(unit)}")
 
 
@@ -40,7 +42,9 @@ def positive(x: ArrayLike, name: str, unit: str = "") -> Array:
 def above(x: ArrayLike, bound: float, name: str, unit: str = "") -> Array:
     """`x` as a float array above `bound`; refuses others while they are concrete."""
     x = finite(x, name, unit)
-    return _require(x, lambda x: x > bound, f"{name} must be above {bound:g} {unit}".rstrip())
+    return _require(
+        x, lambda x: x > bound, f"{name} must be above {bound:g} {unit}".rstrip()
+    )
 
 
 def at_least(x: ArrayLike, bound: float, name: str, unit: str = "") -> Array:
@@ -63,7 +67,9 @@ def one_of(x: Any, choices: Iterable[Any], name: str) -> Any:
     """`x` if it is one of `choices`; otherwise a `ValueError` that suggests the nearest."""
     choices = list(choices)
     if x not in choices:
-        raise ValueError(f"{name} must be one of {choices}, got {x!r}.{nearest(x, choices)}")
+        raise ValueError(
+            f"{name} must be one of {choices}, got {x!r}.{nearest(x, choices)}"
+        )
     return x
 
 
@@ -71,7 +77,9 @@ def whole_steps(duration: float, dt: float, name: str) -> int:
     """`duration / dt` as a whole number; refuses a duration that dt does not divide."""
     steps = float(duration) / float(dt)
     if not np.isfinite(steps) or abs(steps - round(steps)) > 1e-3 or round(steps) < 0:
-        raise ValueError(f"{name}={duration:g} ms must be a whole number of steps of {dt:g} ms.")
+        raise ValueError(
+            f"{name}={duration:g} ms must be a whole number of steps of {dt:g} ms."
+        )
     return round(steps)
 
 

@@ -48,7 +48,9 @@ class AbstractNeuron(AbstractDynamics[S]):
 
     integrator: AbstractIntegrator = integrate_with(ExponentialEuler)
 
-    stochastic: ClassVar[bool] = False  # True: the state has a field `noise`, and init a key
+    stochastic: ClassVar[bool] = (
+        False  # True: the state has a field `noise`, and init a key
+    )
 
     @abc.abstractmethod
     def rest(self) -> S:
@@ -92,7 +94,7 @@ class AbstractNeuron(AbstractDynamics[S]):
         for name, value, spec in parameters(self):
             if spec.per_neuron:
                 try:
-                    shape = np.broadcast_shapes(shape, value.shape)
+                    shape = np.broadcast_shapes(shape, value.shape[spec.terms :])
                 except ValueError:
                     raise ValueError(
                         f"{type(self).__name__}.{name} of shape {value.shape} does not fit a "
@@ -177,8 +179,13 @@ class AbstractFiringNeuron(AbstractNeuron[S]):
             return after
         return after._replace(v=jnp.where(_waiting(before, dt), before.v, after.v))
 
+    def emitted(self, before: S, after: S, dt) -> Float[Array, "*n"]:
+        """Spikes but for refractoriness; a model that fires at random overrides this."""
+        del before, dt
+        return self.threshold(after.v, self.level(after))
+
     def spikes(self, before: S, after: S, dt) -> Float[Array, "*n"]:
-        spikes = self.threshold(after.v, self.level(after))
+        spikes = self.emitted(before, after, dt)
         if before.refractory is None:
             return spikes
         return jnp.where(_waiting(before, dt), 0, spikes)

@@ -21,6 +21,7 @@ class Parameter(NamedTuple):
     at_least: float | None
     at_most: float | None
     per_neuron: bool
+    terms: bool
 
     def check(self, value: Any, name: str) -> None:
         """Raise a `ValueError` if a concrete `value` is out of bounds."""
@@ -64,6 +65,7 @@ def parameter(
     at_least: float | None = None,
     at_most: float | None = None,
     per_neuron: bool = True,
+    terms: bool = False,
     kw_only: bool = False,
 ) -> Any:
     """A field of a model: a float or an array, one value a neuron, with unit and bounds.
@@ -73,12 +75,11 @@ def parameter(
     - `above`, `at_least`, `at_most`: bounds, checked at construction and, for traced values,
       at the start of `simulate`. `trainable` keeps a parameter within them.
     - `per_neuron`: whether an array holds one value a neuron, and so sets the state's shape.
+    - `terms`: the first axis counts terms of a sum, such as currents; the rest is per neuron.
     """
     kwargs = {} if default is dataclasses.MISSING else {"default": default}
-    meta = Parameter(unit, above, at_least, at_most, per_neuron)
-    return eqx.field(
-        converter=_convert, metadata={_KEY: meta}, kw_only=kw_only, **kwargs
-    )
+    meta = Parameter(unit, above, at_least, at_most, per_neuron, terms)
+    return eqx.field(converter=_convert, metadata={_KEY: meta}, kw_only=kw_only, **kwargs)
 
 
 def _convert(value: Any) -> Any:
@@ -122,5 +123,7 @@ def guard_parameters(module: eqx.Module) -> eqx.Module:
         return module
     bad = jnp.stack([p.violated(v) for _, v, p in traced])
     name = type(module).__name__
-    messages = [f"{name}.{n} is out of bounds: it must be finite, in {p}." for n, _, p in traced]
+    messages = [
+        f"{name}.{n} is out of bounds: it must be finite, in {p}." for n, _, p in traced
+    ]
     return eqx.branched_error_if(module, bad.any(), jnp.argmax(bad), messages)

@@ -72,7 +72,9 @@ def pick(what: What | tuple[What, ...], state: Any, output: Any) -> Any:
 
 def _every(default=None) -> Any:
     def whole(every):
-        if every is not None and (isinstance(every, bool) or int(every) != every or every < 1):
+        if every is not None and (
+            isinstance(every, bool) or int(every) != every or every < 1
+        ):
             raise ValueError(f"every must be a whole number of steps above 0, got {every}.")
         return None if every is None else int(every)
 
@@ -270,7 +272,9 @@ class Events(NamedTuple):
     """Spikes as a list. The first `min(count, capacity)` entries hold them, in time order."""
 
     times: Float[Array, "capacity"]  # ms, the end of the spike's step; NaN where unused
-    indices: Int[Array, "capacity"]  # of the neuron in the flattened population; -1 if unused
+    indices: Int[
+        Array, "capacity"
+    ]  # of the neuron in the flattened population; -1 if unused
     values: Any  # what `SpikeRaster.what` gave at the spike; None without it
     count: Int[Array, ""]  # spikes in all, also those beyond the capacity
     lost: Int[Array, ""]  # spikes beyond the capacity, of which only the number is known
@@ -297,7 +301,9 @@ class SpikeRaster(AbstractRecorder):
 
     def __check_init__(self):
         if self.capacity < 1:
-            raise ValueError(f"SpikeRaster.capacity must be at least 1, got {self.capacity}.")
+            raise ValueError(
+                f"SpikeRaster.capacity must be at least 1, got {self.capacity}."
+            )
 
     def _value(self, state, output):
         value = pick(self.what, state, output)

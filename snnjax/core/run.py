@@ -24,7 +24,9 @@ class RunState(eqx.Module):
     """
 
     model: Any
-    step: Int[Array, ""] = eqx.field(default=0, converter=lambda i: jnp.asarray(i, jnp.int32))
+    step: Int[Array, ""] = eqx.field(
+        default=0, converter=lambda i: jnp.asarray(i, jnp.int32)
+    )
     bins: Any = None
 
 
@@ -90,11 +92,14 @@ class Run(eqx.Module):
         state, output = self.model.step(state, input, self.dt.astype(self.drive.dtype))
         now = Now(i, self.dt)
         bins = [
-            r.update(b, now, state, output) for r, b in zip(self.recorders, bins, strict=True)
+            r.update(b, now, state, output)
+            for r, b in zip(self.recorders, bins, strict=True)
         ]
         return (state, i + 1, output, bins), {}
 
-    def block(self, carry: Any, arrays: Any, n: int, periods: list[int]) -> tuple[Any, dict]:
+    def block(
+        self, carry: Any, arrays: Any, n: int, periods: list[int]
+    ) -> tuple[Any, dict]:
         """`n` steps as nested scans, one level a period: (carry, emitted by recorder)."""
         if not periods:
             if n == 1:
@@ -115,9 +120,15 @@ class Run(eqx.Module):
             return (state, i, output, bins), ys
 
         split = lambda x: x.reshape(n // period, period, *x.shape[1:])
-        carry, ys = jax.lax.scan(body, carry, jax.tree.map(split, arrays), length=n // period)
+        carry, ys = jax.lax.scan(
+            body, carry, jax.tree.map(split, arrays), length=n // period
+        )
         join = lambda x: x.reshape(-1, *x.shape[2:])
-        nested = {k: jax.tree.map(join, y) for k, y in ys.items() if self.recorders[k].every != period}
+        nested = {
+            k: jax.tree.map(join, y)
+            for k, y in ys.items()
+            if self.recorders[k].every != period
+        }
         return carry, {**ys, **nested}
 
     @eqx.filter_jit
@@ -168,11 +179,12 @@ def _require_same(old: Any, new: Any, model: str) -> None:
     }
     old, new = describe(old), describe(new)
     if old != new:
-        changed = [f"{k} {old.get(k, '-')} -> {new.get(k, '-')}" for k in {**old, **new}
-                   if old.get(k) != new.get(k)]
+        changed = [
+            f"{k} {old.get(k, '-')} -> {new.get(k, '-')}"
+            for k in {**old, **new}
+            if old.get(k) != new.get(k)
+        ]
         raise ValueError(
             f"The state of {model} does not fit its input: one step changes {'; '.join(changed)}. "
             "Check state= and shape= against the shape of one step's input."
         )
-
-

@@ -133,7 +133,9 @@ def _join(recorders, pieces):
         return pieces[0]
     along_time = lambda *xs: np.concatenate(xs)
     return [
-        pieces[-1][k] if r.every is None else jax.tree.map(along_time, *(p[k] for p in pieces))
+        pieces[-1][k]
+        if r.every is None
+        else jax.tree.map(along_time, *(p[k] for p in pieces))
         for k, r in enumerate(recorders)
     ]
 
@@ -142,7 +144,9 @@ def _raise_non_finite(part, run, start, before, done, size, pieces, tree):
     """Find the step, compute again what came before it, and raise."""
     good, finite = part.first_bad_step(before, size)
     good = max(int(good), 0)
-    names = [n for n, ok in zip(finite_leaves(before.model)[1], finite, strict=True) if not ok]
+    names = [
+        n for n, ok in zip(finite_leaves(before.model)[1], finite, strict=True) if not ok
+    ]
     keep = good - good % math.lcm(*(r.every or 1 for r in run.recorders))
     state = before
     if keep:
@@ -209,7 +213,9 @@ def _n_steps(drive, n_steps, duration, dt, recorders) -> int:
         if n_steps is not None:
             raise ValueError("Give simulate n_steps= or duration=, not both.")
         if checks.is_traced(dt):
-            raise ValueError("simulate.duration needs a concrete dt; give n_steps= instead.")
+            raise ValueError(
+                "simulate.duration needs a concrete dt; give n_steps= instead."
+            )
         n_steps = checks.whole_steps(duration, float(dt), "simulate.duration")
     if n_steps is None:
         n_steps = given
@@ -233,8 +239,10 @@ def _n_steps(drive, n_steps, duration, dt, recorders) -> int:
             )
     for short, long in zip(periods, periods[1:], strict=False):
         if long % short:
-            raise ValueError(f"Of the recorders' every={short} and every={long}, one must "
-                             "divide the other.")
+            raise ValueError(
+                f"Of the recorders' every={short} and every={long}, one must "
+                "divide the other."
+            )
     return int(n_steps)
 
 
@@ -244,8 +252,10 @@ def _chunk(chunk, progress, n_steps, recorders) -> int:
         # About fifty moves of the bar, each a multiple of every bin.
         return max(2, n_steps // (50 * period)) * period if progress else n_steps
     if chunk % period or chunk < 2:
-        raise ValueError(f"simulate.chunk={chunk} must be above 1 and a multiple of {period}, "
-                         "the longest every= of its recorders.")
+        raise ValueError(
+            f"simulate.chunk={chunk} must be above 1 and a multiple of {period}, "
+            "the longest every= of its recorders."
+        )
     return int(min(chunk, n_steps))
 
 

@@ -26,7 +26,9 @@ class AbstractSurrogate(eqx.Module):
 
     def __check_init__(self):
         check_parameters(self)
-        checks.one_of(self.normalize, ["peak", "area", None], f"{type(self).__name__}.normalize")
+        checks.one_of(
+            self.normalize, ["peak", "area", None], f"{type(self).__name__}.normalize"
+        )
 
     @abc.abstractmethod
     def relaxed(self, x: Float[Array, "*n"]) -> Float[Array, "*n"]:

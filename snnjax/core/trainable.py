@@ -40,7 +40,9 @@ class Bounded(eqx.Module):
 
     def __check_init__(self):
         if not self.low < self.high:
-            raise ValueError(f"Bounded.low={self.low} must be below Bounded.high={self.high}.")
+            raise ValueError(
+                f"Bounded.low={self.low} must be below Bounded.high={self.high}."
+            )
 
     def free(self, value: Array) -> Array:
         """The unconstrained number that stands for `value`."""
@@ -133,8 +135,12 @@ def _match(pattern: str, leaves: Iterable[str], what: str) -> list[str]:
 
 def _names(model: Any, leaves: dict[str, Array], where: Where) -> list[str]:
     if callable(where):
-        chosen = eqx.tree_at(where, jax.tree.map(lambda _: False, model), replace_fn=lambda _: True)
-        picked = {_name(p) for p, x in jax.tree_util.tree_leaves_with_path(chosen) if x is True}
+        chosen = eqx.tree_at(
+            where, jax.tree.map(lambda _: False, model), replace_fn=lambda _: True
+        )
+        picked = {
+            _name(p) for p, x in jax.tree_util.tree_leaves_with_path(chosen) if x is True
+        }
         for name in picked - leaves.keys():
             raise ValueError(f"trainable.where picks {name}, which is no array of floats.")
         return [n for n in leaves if n in picked]

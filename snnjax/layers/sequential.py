@@ -1,0 +1,74 @@
+"""Layers one after the other."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import ArrayLike, Float
+
+from snnjax.core.base import AbstractDynamics
+
+
+class Sequential(AbstractDynamics[tuple[Any, ...]]):
+    """A feed-forward stack: each layer's output is the next one's input, within the step.
+
+    `unroll` runs layer after layer over the whole sequence, which is the same numbers to
+    rounding and much faster than `step` after `step`, as weights become one product over
+    time.
+
+    - `layers`: models that keep the contract, neurons among them.
+    """
+
+    layers: tuple[AbstractDynamics, ...]
+
+    def __init__(self, *layers: AbstractDynamics):
+        if not layers:
+            raise ValueError("Sequential needs at least one layer.")
+        for i, layer in enumerate(layers):
+            if not isinstance(layer, AbstractDynamics):
+                raise ValueError(
+                    f"Sequential.layers.{i} must be a model or layer, got {layer!r}."
+                )
+        self.layers = layers
+
+    def init(self, shape=(), *, key=None, dt=None):
+        keys = (
+            [None] * len(self.layers)
+            if key is None
+            else jax.random.split(key, len(self.layers))
+        )
+        states, any_dt = [], jnp.ones(()) if dt is None else dt
+        for i, (layer, k) in enumerate(zip(self.layers, keys, strict=True)):
+            try:
+                state = layer.init(shape, key=k, dt=dt)
+            except ValueError as error:
+                raise ValueError(f"Sequential.layers.{i}: {error}") from error
+            input = jax.ShapeDtypeStruct(shape, jnp.result_type(float))
+            shape = jax.eval_shape(
+                lambda s, x, layer=layer: layer.step(s, x, any_dt)[1], state, input
+            ).shape
+            states.append(state)
+        return tuple(states)
+
+    def step(self, state, input, dt):
+        """Returns the new states, one a layer, and the last layer's output."""
+        new = []
+        for layer, s in zip(self.layers, state, strict=True):
+            s, input = layer.step(s, input, dt)
+            new.append(s)
+        return tuple(new), input
+
+    def unroll(self, state, inputs, dt):
+        state, outputs = self.unroll_all(state, inputs, dt)
+        return state, outputs[-1]
+
+    def unroll_all(
+        self, state: tuple[Any, ...], inputs: Any, dt: Float[ArrayLike, ""]
+    ) -> tuple[tuple[Any, ...], list[Any]]:
+        """As `unroll`, but with the outputs of every layer: a raster of the whole stack."""
+        new, outputs = [], []
+        for layer, s in zip(self.layers, state, strict=True):
+            s, inputs = layer.unroll(s, inputs, dt)
+            new.append(s)
+            outputs.append(inputs)
+        return tuple(new), outputs
