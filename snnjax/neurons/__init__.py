@@ -1,7 +1,18 @@
 """Point neurons, one model a file."""
 
 from snnjax.neurons import kinetics
+from snnjax.neurons.adaptive_lif import AdaptiveLIF, AdaptiveLIFState
 from snnjax.neurons.channels import Channel
+from snnjax.neurons.cuba_lif import CubaLIF, CubaLIFState
+from snnjax.neurons.escape_lif import EscapeLIF, EscapeLIFState
+from snnjax.neurons.fitzhugh_nagumo import FitzHughNagumo, FitzHughNagumoState
+from snnjax.neurons.generalised_if import GeneralisedIF, GeneralisedIFState
+from snnjax.neurons.generalised_if_patterns import (
+    MIHALAS_NIEBUR_PATTERNS,
+    MihalasNieburPattern,
+    mihalas_niebur_pattern,
+)
+from snnjax.neurons.hindmarsh_rose import HindmarshRose, HindmarshRoseState
 from snnjax.neurons.hodgkin_huxley import HodgkinHuxley, HodgkinHuxleyState
 from snnjax.neurons.izhikevich import (
     IZHIKEVICH_2003,
@@ -15,20 +26,49 @@ from snnjax.neurons.izhikevich_patterns import (
     izhikevich_pattern,
 )
 from snnjax.neurons.lif import LIF, LIFState, TutorialEuler
+from snnjax.neurons.mcculloch_pitts import McCullochPitts
+from snnjax.neurons.morris_lecar import MorrisLecar, MorrisLecarState
+from snnjax.neurons.perfect_if import PerfectIF, PerfectIFState
+from snnjax.neurons.reduced_hh import ReducedHodgkinHuxley, ReducedHodgkinHuxleyState
+from snnjax.neurons.spike_response import SpikeResponse, SpikeResponseState
 
 __all__ = [
     "IZHIKEVICH_2003",
     "IZHIKEVICH_2004",
     "IZHIKEVICH_PATTERNS",
     "LIF",
+    "MIHALAS_NIEBUR_PATTERNS",
+    "AdaptiveLIF",
+    "AdaptiveLIFState",
     "Channel",
+    "CubaLIF",
+    "CubaLIFState",
+    "EscapeLIF",
+    "EscapeLIFState",
+    "FitzHughNagumo",
+    "FitzHughNagumoState",
+    "GeneralisedIF",
+    "GeneralisedIFState",
+    "HindmarshRose",
+    "HindmarshRoseState",
     "HodgkinHuxley",
     "HodgkinHuxleyState",
     "Izhikevich",
     "IzhikevichPattern",
     "IzhikevichState",
     "LIFState",
+    "McCullochPitts",
+    "MihalasNieburPattern",
+    "MorrisLecar",
+    "MorrisLecarState",
+    "PerfectIF",
+    "PerfectIFState",
+    "ReducedHodgkinHuxley",
+    "ReducedHodgkinHuxleyState",
+    "SpikeResponse",
+    "SpikeResponseState",
     "TutorialEuler",
     "izhikevich_pattern",
     "kinetics",
+    "mihalas_niebur_pattern",
 ]
