@@ -157,6 +157,12 @@ class HodgkinHuxley(AbstractNeuron[Any]):
         }
 
     @property
+    def reversal_range(self) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+        """The lowest and the highest reversal potential, mV: v stays between them."""
+        e = [channel.e for channel in self.membrane.values()]
+        return functools.reduce(jnp.minimum, e), functools.reduce(jnp.maximum, e)
+
+    @property
     def phi(self) -> Float[Array, "..."]:
         """How much faster gates are than at 6.3 degrees C."""
         return self.q10 ** ((self.temperature - 6.3) / 10)
@@ -173,9 +179,7 @@ class HodgkinHuxley(AbstractNeuron[Any]):
 
     def resting_potential(self) -> Float[Array, "..."]:
         """The lowest voltage at which the steady-state current vanishes, mV."""
-        e = [channel.e for channel in self.membrane.values()]
-        low, high = functools.reduce(jnp.minimum, e), functools.reduce(jnp.maximum, e)
-        return lowest_root(self.steady_current, low, high)
+        return lowest_root(self.steady_current, *self.reversal_range)
 
     def derivative(self, state, current):
         x, phi = state._asdict(), self.phi
