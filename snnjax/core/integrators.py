@@ -55,7 +55,7 @@ def phi1(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
     """(exp(x) - 1) / x, accurate in value and gradient near x = 0."""
     near = jnp.abs(x) < 1e-2
     far = jnp.where(near, 1.0, x)
-    series = 1 + x / 2 * (1 + x / 3 * (1 + x / 4 * (1 + x / 5)))
+    series = 1 + x / 2 * (1 + x / 3 * (1 + x / 4 * (1 + x / 5 * (1 + x / 6))))
     return jnp.where(near, series, jnp.expm1(far) / far)
 
 

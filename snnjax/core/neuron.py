@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Int
+from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from snnjax.core.base import AbstractDynamics
 from snnjax.core.integrators import AbstractIntegrator, ExponentialEuler, flow, own_slopes
@@ -177,7 +177,7 @@ class AbstractFiringNeuron(AbstractNeuron[S]):
     def adjust(self, before: S, after: S, dt) -> S:
         if before.refractory is None:
             return after
-        return after._replace(v=jnp.where(_waiting(before, dt), before.v, after.v))
+        return after._replace(v=jnp.where(waiting(before, dt), before.v, after.v))
 
     def emitted(self, before: S, after: S, dt) -> Float[Array, "*n"]:
         """Spikes but for refractoriness; a model that fires at random overrides this."""
@@ -188,7 +188,7 @@ class AbstractFiringNeuron(AbstractNeuron[S]):
         spikes = self.emitted(before, after, dt)
         if before.refractory is None:
             return spikes
-        return jnp.where(_waiting(before, dt), 0, spikes)
+        return jnp.where(waiting(before, dt), 0, spikes)
 
     def reset(self, before: S, after: S, spikes: Float[Array, "*n"], dt) -> S:
         fired = dict(self.jumps(after))
@@ -206,6 +206,7 @@ class AbstractFiringNeuron(AbstractNeuron[S]):
         return after._replace(**new)
 
 
-def _waiting(state: Any, dt):
+def waiting(state: Any, dt) -> Bool[Array, "*n"]:
+    """Whether a neuron is still refractory in the step of `dt` (ms) that begins at `state`."""
     # Half a step of slack: 5 ms less 50 steps of 0.1 ms is 2.5e-6 in float32, not 0.
     return state.refractory > 0.5 * dt
