@@ -1,6 +1,6 @@
 """Leaky integrate-and-fire neuron."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -11,31 +11,11 @@ from snnjax.core.neuron import AbstractFiringNeuron, integrate_with
 from snnjax.core.parameters import parameter
 from snnjax.core.threshold import Threshold
 
-
-class LIFState(NamedTuple):
-    v: Float[Array, "*n"]  # mV, after any reset
-    refractory: Float[Array, "*n"] | None  # ms left to wait; 0 when free to fire
+S = TypeVar("S", bound=Any)
 
 
-class LIF(AbstractFiringNeuron[LIFState]):
-    r"""Leaky integrate-and-fire neuron with an absolute refractory period.
-
-    $$\tau_m \, dv/dt = -(v - e_l) + I / g_l$$
-
-    At threshold it emits a spike, and v stays at `v_reset` for `t_ref`. Between spikes the
-    step is exact for constant current (Rotter & Diesmann 1999, Biol. Cybern. 81:381): dt
-    limits the precision of spike times, not of v. The defaults are those of the Neuromatch
-    Academy tutorial; `integrator=TutorialEuler()` repeats its loop bit for bit.
-
-    **Arguments**, each a scalar or an array with one value a neuron:
-
-    - `tau_m`: membrane time constant, ms. `g_l`: leak conductance, nS. Both above 0.
-    - `e_l`: leak reversal, mV.
-    - `threshold`, `v_reset`, `t_ref`, `reset_mode`, `detach_reset`: see
-      `AbstractFiringNeuron`; -55 mV, -75 mV, 2 ms.
-
-    Input: current, pA. Lapicque 1907, J. Physiol. Pathol. Gen. 9:620.
-    """
+class AbstractLeakyNeuron(AbstractFiringNeuron[S]):
+    """The membrane that `LIF` and its relatives share; see there for the parameters."""
 
     tau_m: Float[Array, "..."] = parameter(10.0, "ms", above=0)
     g_l: Float[Array, "..."] = parameter(10.0, "nS", above=0)
@@ -45,10 +25,7 @@ class LIF(AbstractFiringNeuron[LIFState]):
     t_ref: Float[Array, "..."] | None = parameter(2.0, "ms", at_least=0, kw_only=True)
     integrator: AbstractIntegrator = integrate_with(Exact)
 
-    def rest(self) -> LIFState:
-        return LIFState(self.e_l, self.free_to_fire())
-
-    def pull(self, state: LIFState, current: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    def pull(self, state: S, current: Float[Array, "*n"]) -> Float[Array, "*n"]:
         """How far v is from where it is driven to, mV."""
         return -(state.v - self.e_l) + current / self.g_l
 
@@ -56,9 +33,42 @@ class LIF(AbstractFiringNeuron[LIFState]):
         return {"v": self.pull(state, current) / self.tau_m}
 
     def solution(self, state, current, dt):
-        """v after dt (ms) of constant current, without a spike."""
+        """The continuous variables after dt (ms) of constant current, without a spike."""
         target = self.e_l + current / self.g_l
         return {"v": target + (state.v - target) * jnp.exp(-dt / self.tau_m)}
+
+
+class LIFState(NamedTuple):
+    v: Float[Array, "*n"]  # mV, after any reset
+    refractory: Float[Array, "*n"] | None  # ms left to wait; 0 when free to fire
+
+
+class LIF(AbstractLeakyNeuron[LIFState]):
+    r"""Leaky integrate-and-fire neuron with an absolute refractory period.
+
+    $$\tau_m \, dv/dt = -(v - e_l) + I / g_l$$
+
+    At threshold it emits a spike, and v stays at `v_reset` for `t_ref`; a refractoriness that
+    wears off by and by is `AdaptiveLIF.relative_refractory()`. Between spikes the step is
+    exact for constant current (Rotter & Diesmann 1999, Biol. Cybern. 81:381): dt limits the
+    precision of spike times, not of v. The defaults are those of the Neuromatch Academy
+    tutorial; `integrator=TutorialEuler()` repeats its loop bit for bit.
+
+    **Arguments**, each a scalar or an array with one value a neuron:
+
+    - `tau_m`: membrane time constant, ms. `g_l`: leak conductance, nS. Both above 0.
+    - `e_l`: leak reversal, mV.
+    - `threshold`, `v_reset`, `t_ref`, `reset_mode`, `detach_reset`: see
+      `AbstractFiringNeuron`; -55 mV, -75 mV, 2 ms.
+
+    Input: current, pA. Under constant current above `g_l (level - e_l)` it fires at
+    $1 / (t_{ref} + \tau_m \ln \frac{e_l + I/g_l - v_{reset}}{e_l + I/g_l - level})$, which
+    starts from 0 Hz (class 1) and stays below $1 / t_{ref}$.
+    Lapicque 1907, J. Physiol. Pathol. Gen. 9:620.
+    """
+
+    def rest(self) -> LIFState:
+        return LIFState(self.e_l, self.free_to_fire())
 
 
 class TutorialEuler(AbstractIntegrator):
