@@ -43,11 +43,12 @@ def digits_network(hidden: int, key: Any) -> Sequential:
     """64 pixels -> LIF -> LIF -> 10 leaky integrators, `hidden` neurons in each LIF layer."""
     k1, k2, k3 = jax.random.split(key, 3)
 
-    def lif() -> LIF:  # potentials count in thresholds: rest and reset 0, threshold 1
+    def lif() -> LIF:
+        # Potentials count in thresholds, and an input of 1 for 1 ms moves v by about 1.
         surrogate = SuperSpike(beta=10.0)
         return LIF(
             tau_m=20.0,
-            g_l=1.0,
+            g_l=1 / 20.0,
             e_l=0.0,
             v_reset=0.0,
             t_ref=None,
@@ -55,11 +56,10 @@ def digits_network(hidden: int, key: Any) -> Sequential:
             reset_mode="subtract",
         )
 
-    # A step of 1 ms moves v by 1/20 of its input, so weights are large.
     return Sequential(
-        Linear(64, hidden, gain=20.0, key=k1),
+        Linear(64, hidden, key=k1),
         lif(),
-        Linear(hidden, hidden, gain=20.0, key=k2),
+        Linear(hidden, hidden, key=k2),
         lif(),
         Linear(hidden, 10, key=k3),
         LeakyIntegrator(tau_m=20.0),
@@ -69,32 +69,35 @@ def digits_network(hidden: int, key: Any) -> Sequential:
 def train_digits(
     *,
     seed: int = 0,
-    epochs: int = 100,
+    epochs: int = 30,
     hidden: int = 256,
-    n_steps: int = 20,
-    code: str = "latency",
-    learning_rate: float = 5e-3,
+    n_steps: int = 32,
+    code: str = "rate",
+    learning_rate: float = 3e-3,
     batch_size: int = 64,
     progress: bool = True,
 ) -> DigitsResult:
     """Train on the digits split by `seed`; the epoch is chosen on the validation set.
 
-    `code` is "latency" (a spike a pixel, bright ones first) or "rate" (Bernoulli), over
-    `n_steps` steps of 1 ms; the loss is the cross-entropy of the mean output.
+    `code` is "rate" (each step a spike with the probability of the pixel's brightness) or
+    "latency" (one spike a pixel, bright ones first), over `n_steps` steps of 1 ms; the loss is
+    the cross-entropy of the mean output, and `learning_rate` falls to 0 as a cosine.
     """
     import optax
 
-    codes = {"latency": LatencyCode, "rate": lambda n: BernoulliCode(n, 0.5)}
+    codes = {"latency": LatencyCode, "rate": BernoulliCode}
     if code not in codes:
         raise ValueError(f"code must be one of {sorted(codes)}, got {code!r}.")
     encode, data = codes[code](n_steps), digits(seed)
     network_key, fit_key, test_key = jax.random.split(jax.random.key(seed), 3)
+    n_updates = epochs * (len(data.train[0]) // batch_size)
+    schedule = optax.cosine_decay_schedule(learning_rate, n_updates)
     network, history = fit(
         digits_network(hidden, network_key),
         data.train,
         validation=data.validation,
         encode=encode,
-        optimizer=optax.adamw(learning_rate, weight_decay=1e-3),
+        optimizer=optax.adamw(schedule, weight_decay=1e-3),
         where=["*weight", "*bias"],
         key=fit_key,
         epochs=epochs,

@@ -33,6 +33,7 @@ class _Setup(eqx.Module):
 
     build: Callable = eqx.field(static=True)
     encode: Any
+    augment: Any
     loss: Callable = eqx.field(static=True)
     optimizer: optax.GradientTransformation = eqx.field(static=True)
     dt: float = eqx.field(static=True)
@@ -50,8 +51,9 @@ class _Setup(eqx.Module):
 
         def batch(carry, rows):
             params, opt_state, key = carry
-            key, now = jax.random.split(key)
-            loss, grads = jax.value_and_grad(self.batch_loss)(params, x[rows], y[rows], now)
+            key, now, vary = jax.random.split(key, 3)
+            varied_x = x[rows] if self.augment is None else self.augment(x[rows], vary)
+            loss, grads = jax.value_and_grad(self.batch_loss)(params, varied_x, y[rows], now)
             updates, opt_state = self.optimizer.update(grads, opt_state, params)
             return (optax.apply_updates(params, updates), opt_state, key), loss
 
@@ -92,6 +94,7 @@ def fit(
     optimizer: optax.GradientTransformation,
     key: Any,
     where: Where = "*",
+    augment: Callable | None = None,
     loss: Callable = mean_cross_entropy,
     epochs: int = 10,
     batch_size: int = 64,
@@ -104,6 +107,7 @@ def fit(
     - `optimizer`: of optax; gradient clipping and schedules are parts of it.
     - `where`: names or patterns of the leaves to train, as in `trainable`; parameters with
       bounds stay within them.
+    - `augment(x, key)`: varies the x of each training batch; not those of the validation.
     - `loss(outputs, labels)`: by default the cross-entropy of the mean output.
     - `key`: decides the order of the batches and the encoding. What is left of an epoch
       beyond whole batches is another part in each epoch.
@@ -118,7 +122,7 @@ def fit(
     if not 1 <= batch_size <= len(x):
         raise ValueError(f"fit.batch_size must be in 1 .. {len(x)}, got {batch_size}.")
     params, build = trainable(model, where)
-    setup = _Setup(build, encode, loss, optimizer, float(dt))
+    setup = _Setup(build, encode, augment, loss, optimizer, float(dt))
     opt_state = optimizer.init(params)
     n_batches = len(x) // batch_size
     best, log = None, []
