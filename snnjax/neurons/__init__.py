@@ -2,9 +2,11 @@
 
 from snnjax.neurons import kinetics
 from snnjax.neurons.adaptive_lif import AdaptiveLIF, AdaptiveLIFState
+from snnjax.neurons.adex import ADEX_CURRENTS, AdEx, AdExState
 from snnjax.neurons.channels import Channel
 from snnjax.neurons.cuba_lif import CubaLIF, CubaLIFState
 from snnjax.neurons.escape_lif import EscapeLIF, EscapeLIFState
+from snnjax.neurons.exponential_if import ExponentialIF, ExponentialIFState
 from snnjax.neurons.fitzhugh_nagumo import FitzHughNagumo, FitzHughNagumoState
 from snnjax.neurons.generalised_if import GeneralisedIF, GeneralisedIFState
 from snnjax.neurons.generalised_if_patterns import (
@@ -29,15 +31,20 @@ from snnjax.neurons.lif import LIF, LIFState, TutorialEuler
 from snnjax.neurons.mcculloch_pitts import McCullochPitts
 from snnjax.neurons.morris_lecar import MorrisLecar, MorrisLecarState
 from snnjax.neurons.perfect_if import PerfectIF, PerfectIFState
+from snnjax.neurons.quadratic_if import QuadraticIF, QuadraticIFState
 from snnjax.neurons.reduced_hh import ReducedHodgkinHuxley, ReducedHodgkinHuxleyState
+from snnjax.neurons.resonate_and_fire import ResonateAndFire, ResonateAndFireState
 from snnjax.neurons.spike_response import SpikeResponse, SpikeResponseState
 
 __all__ = [
+    "ADEX_CURRENTS",
     "IZHIKEVICH_2003",
     "IZHIKEVICH_2004",
     "IZHIKEVICH_PATTERNS",
     "LIF",
     "MIHALAS_NIEBUR_PATTERNS",
+    "AdEx",
+    "AdExState",
     "AdaptiveLIF",
     "AdaptiveLIFState",
     "Channel",
@@ -45,6 +52,8 @@ __all__ = [
     "CubaLIFState",
     "EscapeLIF",
     "EscapeLIFState",
+    "ExponentialIF",
+    "ExponentialIFState",
     "FitzHughNagumo",
     "FitzHughNagumoState",
     "GeneralisedIF",
@@ -63,8 +72,12 @@ __all__ = [
     "MorrisLecarState",
     "PerfectIF",
     "PerfectIFState",
+    "QuadraticIF",
+    "QuadraticIFState",
     "ReducedHodgkinHuxley",
     "ReducedHodgkinHuxleyState",
+    "ResonateAndFire",
+    "ResonateAndFireState",
     "SpikeResponse",
     "SpikeResponseState",
     "TutorialEuler",
