@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -31,7 +32,7 @@ def finite(x: ArrayLike, name: str, unit: str = "") -> Array:
         raise ValueError(
             f"{name} must be a number or an array{_in(unit)}, got {x!r}."
         ) from None
-    return _require(x, jnp.isfinite, f"{name} must be finite{_in(unit)}")
+    return _require(x, np.isfinite, f"{name} must be finite{_in(unit)}")
 
 
 def positive(x: ArrayLike, name: str, unit: str = "") -> Array:
@@ -83,6 +84,20 @@ def whole_steps(duration: float, dt: float, name: str) -> int:
     return round(steps)
 
 
+def raise_if(tree: Any, bad: Any, which: Any, messages: list[str]) -> Any:
+    """`tree`, raising `messages[which]` at run time if `bad`: what is used of it must be this.
+
+    Random keys pass by, as a host callback takes none.
+    """
+    values, keys = eqx.partition(tree, lambda x: not is_key(x))
+    return eqx.combine(eqx.branched_error_if(values, bad, which, messages), keys)
+
+
+def is_key(x: Any) -> bool:
+    """Whether `x` is an array of typed random keys."""
+    return isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+
+
 def nearest(name: Any, known: Iterable[Any]) -> str:
     """' Did you mean ...?' for a mistyped name, or nothing."""
     close = difflib.get_close_matches(str(name), [str(k) for k in known], n=1)
@@ -95,7 +110,7 @@ def _in(unit: str) -> str:
 
 def _require(x: Array, condition, message: str) -> Array:
     if not is_traced(x):
-        ok = np.asarray(condition(x))
-        if not ok.all():
-            raise ValueError(f"{message}, got {np.asarray(x)}.")
+        values = np.asarray(x)  # under jit, jax would trace the condition of constants too
+        if not np.all(condition(values)):
+            raise ValueError(f"{message}, got {values}.")
     return x

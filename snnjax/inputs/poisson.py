@@ -1,0 +1,205 @@
+"""Spike sources without memory: Bernoulli, Poisson and compound Poisson.
+
+The output of a step is the number of its spikes, 0.0 or 1.0 where not said otherwise. Each
+draw is a function of the source's key, the step and the neuron, so that runs in chunks and
+resumed runs see the same spikes. Spikes carry no gradient to the rate.
+"""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float
+
+from snnjax.core.checks import as_float, at_least, is_traced
+from snnjax.inputs.base import (
+    AbstractInput,
+    Constant,
+    population,
+    require_key,
+    uniform,
+)
+from snnjax.inputs.currents import from_function
+
+
+def bernoulli(
+    rate_hz: Any, *, shape: tuple[int, ...] = (), key: Any = None
+) -> AbstractInput:
+    r"""A spike in each step with probability $p = r \, dt$: the usual fixed-step generator.
+
+    It keeps the rate, but is no Poisson process: counts have a Fano factor of $1 - r \, dt$
+    and intervals a CV of $\sqrt{1 - r \, dt}$. Where $r \, dt$ exceeds 1, every step has its
+    one spike and the rate is not reached.
+
+    - `rate_hz`: Hz; a number, one value a neuron, a function of time `f(t)` (t in ms), or an
+      input such as `10 + sine(5, 8)`. A negative rate gives no spikes.
+    - `shape`: of the population; `()` gives all of it the same spikes. `key`: of this source.
+    """
+    return _source(Bernoulli, "bernoulli", rate_hz, shape, key)
+
+
+def poisson(
+    rate_hz: Any,
+    *,
+    shape: tuple[int, ...] = (),
+    key: Any = None,
+    counts: bool = False,
+) -> AbstractInput:
+    r"""A Poisson process in steps: a spike where there is at least one event.
+
+    That has probability $1 - e^{-r \, dt}$, exactly. With `counts=True` the output is the
+    number of events, $P(n) = e^{-r \, dt} (r \, dt)^n / n!$, which keeps the rate for any dt.
+    An inhomogeneous process takes its rate at the left edge of each step.
+
+    - `rate_hz`, `shape`, `key`: as for `bernoulli`.
+    """
+    return _source(PoissonCounts if counts else Poisson, "poisson", rate_hz, shape, key)
+
+
+def compound_poisson(
+    rate_hz: Any,
+    probabilities: ArrayLike,
+    interval: ArrayLike = 0.0,
+    *,
+    shape: tuple[int, ...] = (),
+    key: Any = None,
+) -> AbstractInput:
+    r"""Bursts: events of a Poisson process, each with 0, 1, 2, ... spikes.
+
+    Over windows much longer than a burst, counts have the rate $r \, E k$ and the Fano factor
+    $E k^2 / E k$ for k spikes an event.
+
+    - `rate_hz`: Hz, of events; as for `bernoulli`.
+    - `probabilities`: of 0, 1, 2, ... spikes in an event; they add up to 1.
+    - `interval`: ms between the spikes of an event, rounded to whole steps; 0 puts all in one
+      step. The output is a number of spikes: `.clip(0, 1)` merges those of one step.
+    - `shape`, `key`: as for `bernoulli`. Bursts that began before the first step are there.
+
+    Each step draws the events of as many steps as a burst can have spikes.
+    """
+    p = at_least(probabilities, 0, "compound_poisson.probabilities")
+    if p.ndim != 1 or len(p) < 2:
+        raise ValueError(
+            "compound_poisson.probabilities must be those of 0, 1, ... spikes, got "
+            f"an array of shape {p.shape}."
+        )
+    if not is_traced(p) and abs(np.asarray(p).sum() - 1) > 1e-5:
+        raise ValueError(f"compound_poisson.probabilities must add up to 1, got {p}.")
+    interval = at_least(interval, 0, "compound_poisson.interval", "ms")
+    rate, shape = _rate("compound_poisson", rate_hz, shape)
+    key = require_key(key, "compound_poisson")
+    return CompoundPoisson(rate, shape, key, p, interval)
+
+
+class _AbstractSource(AbstractInput):
+    """`rate_hz` is an input itself; `shape` is that of the draws."""
+
+    rate_hz: eqx.AbstractVar[AbstractInput]
+    shape: eqx.AbstractVar[tuple[int, ...]]
+    key: eqx.AbstractVar[Any]
+
+    @property
+    def duration(self):
+        return self.rate_hz.duration
+
+    def expected(self, i, dt) -> Float[Array, "*n"]:
+        """Events that step `i` has on average."""
+        rate_hz = jax.lax.stop_gradient(self.rate_hz(i, dt))
+        return jnp.broadcast_to(jnp.maximum(rate_hz, 0) * dt / 1000, self.shape)
+
+
+class Bernoulli(_AbstractSource):
+    """See `bernoulli`."""
+
+    rate_hz: AbstractInput
+    shape: tuple[int, ...] = eqx.field(static=True)
+    key: Any
+
+    def __call__(self, i, dt):
+        p = self.expected(i, dt)
+        return _coin(jax.random.fold_in(self.key, i), p)
+
+
+class Poisson(_AbstractSource):
+    """See `poisson`."""
+
+    rate_hz: AbstractInput
+    shape: tuple[int, ...] = eqx.field(static=True)
+    key: Any
+
+    def __call__(self, i, dt):
+        p = -jnp.expm1(-self.expected(i, dt))
+        return _coin(jax.random.fold_in(self.key, i), p)
+
+
+class PoissonCounts(_AbstractSource):
+    """See `poisson`."""
+
+    rate_hz: AbstractInput
+    shape: tuple[int, ...] = eqx.field(static=True)
+    key: Any
+
+    def __call__(self, i, dt):
+        return _counts(jax.random.fold_in(self.key, i), self.expected(i, dt))
+
+
+class CompoundPoisson(_AbstractSource):
+    """See `compound_poisson`."""
+
+    rate_hz: AbstractInput
+    shape: tuple[int, ...] = eqx.field(static=True)
+    key: Any
+    probabilities: Float[Array, "k"]
+    interval: Float[Array, ""]
+
+    def __call__(self, i, dt):
+        most = len(self.probabilities) - 1
+        gap = jnp.round(self.interval / dt).astype(jnp.int32)
+        spike = jnp.arange(most)
+        # Spike j of a burst is due in this step if the burst began j gaps ago and is longer.
+        begun = jax.vmap(lambda j: self._events(i - j * gap, dt))(spike)
+        due = spike[None, :] >= spike[:, None]
+        return jnp.einsum("jk,jk...->...", due.astype(begun.dtype), begun)
+
+    def _events(self, i, dt) -> Float[Array, "k *n"]:
+        """Events that begin in step `i`, by their number of spikes from 1 on.
+
+        Events of different sizes are independent Poisson processes.
+        """
+        keys = jax.vmap(lambda k: jax.random.fold_in(jax.random.fold_in(self.key, i), k))(
+            jnp.arange(len(self.probabilities) - 1)
+        )
+        expected = self.expected(i, dt)
+        return jax.vmap(lambda key, p: _counts(key, p * expected))(
+            keys, self.probabilities[1:]
+        )
+
+
+def _source(kind: Any, name: str, rate_hz: Any, shape: Any, key: Any) -> AbstractInput:
+    return kind(*_rate(name, rate_hz, shape), require_key(key, name))
+
+
+def _rate(name: str, rate_hz: Any, shape: Any) -> tuple[AbstractInput, tuple[int, ...]]:
+    if not isinstance(rate_hz, AbstractInput):
+        if callable(rate_hz):
+            rate_hz = from_function(rate_hz)
+        else:
+            rate_hz = Constant(at_least(rate_hz, 0, f"{name}.rate_hz", "Hz"))
+    one = eqx.filter_eval_shape(rate_hz, jnp.int32(0), as_float(1.0))
+    return rate_hz, population(name, shape, rate_hz=one)
+
+
+def _coin(key: Any, p: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    return (uniform(key, p.shape, p.dtype) < p).astype(p.dtype)
+
+
+def _counts(key: Any, expected: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """Poisson numbers. The first event is drawn by its waiting time, which stays accurate for
+    rare events in float32, and then those of the time that is left."""
+    first, rest = jax.random.split(key)
+    wait = -jnp.log1p(-uniform(first, expected.shape, expected.dtype))
+    left = expected - wait
+    more = jax.random.poisson(rest, jnp.maximum(left, 0)).astype(expected.dtype)
+    return jnp.where(left > 0, 1 + more, 0)
