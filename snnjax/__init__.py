@@ -1,8 +1,12 @@
 """snnjax: spiking neurons and networks in JAX, simulated, swept, differentiated and trained."""
 
+from importlib import import_module as _import_module
+
 import jax as _jax
 
+from snnjax import datasets, inputs, measures, networks
 from snnjax.core.base import AbstractDynamics
+from snnjax.core.files import load, save
 from snnjax.core.integrators import (
     RK4,
     AbstractIntegrator,
@@ -16,7 +20,6 @@ from snnjax.core.integrators import (
 from snnjax.core.neuron import AbstractFiringNeuron, AbstractNeuron, Noise, integrate_with
 from snnjax.core.parameters import parameter, parameters
 from snnjax.core.provenance import version as _version
-from snnjax.core.files import load, save
 from snnjax.core.recorders import (
     AbstractRecorder,
     Events,
@@ -62,3 +65,13 @@ from snnjax.training import *  # noqa: F403
 
 __version__ = _version()
 _warn_if_miscompiling(_jax.__version__)
+
+
+def __getattr__(name: str):
+    """Rooms that bring heavy imports along, loaded when first used."""
+    if name in ("analysis", "plot"):
+        return _import_module(f"snnjax.{name}")
+    if name in ("firing_rate", "solve"):
+        room = {"firing_rate": "snnjax.analysis", "solve": "snnjax.core.solve"}[name]
+        return getattr(_import_module(room), name)
+    raise AttributeError(f"module 'snnjax' has no attribute {name!r}")
