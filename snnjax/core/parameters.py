@@ -126,4 +126,4 @@ def guard_parameters(module: eqx.Module) -> eqx.Module:
     messages = [
         f"{name}.{n} is out of bounds: it must be finite, in {p}." for n, _, p in traced
     ]
-    return eqx.branched_error_if(module, bad.any(), jnp.argmax(bad), messages)
+    return checks.raise_if(module, bad.any(), jnp.argmax(bad), messages)

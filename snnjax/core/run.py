@@ -1,5 +1,7 @@
 """The compiled part of a run: nested scans over one model's `step`."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import equinox as eqx
@@ -7,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
+from snnjax.core import checks
 from snnjax.core.base import AbstractDynamics
 from snnjax.core.drive import Drive
 from snnjax.core.parameters import guard_parameters
@@ -60,7 +63,7 @@ class Run(eqx.Module):
         if self.guarded and names:
             name = type(run.model).__name__
             messages = [non_finite_message(n, name) for n in names]
-            model_state, ys = eqx.branched_error_if(
+            model_state, ys = checks.raise_if(
                 (model_state, ys), ~finite.all(), jnp.argmin(finite), messages
             )
         final = RunState(model_state, i, (run.recorders, bins))
@@ -73,7 +76,8 @@ class Run(eqx.Module):
         first = lambda: self.model.step(
             state.model, self.drive.at(slices, state.step, self.dt), dt
         )
-        new, output = jax.eval_shape(first)
+        with _refusing(self.model):
+            new, output = jax.eval_shape(first)
         _require_same(state.model, new, type(self.model).__name__)
         return new, output
 
@@ -153,7 +157,10 @@ class Run(eqx.Module):
     def stiffness(self, state: RunState) -> dict[str, Any]:
         slices = [None if x is None else x[0] for x in self.drive.arrays]
         input = self.drive.at(slices, state.step, self.dt)
-        return self.model.stiffness(state.model, input, self.dt.astype(self.drive.dtype))
+        with _refusing(self.model):
+            return self.model.stiffness(
+                state.model, input, self.dt.astype(self.drive.dtype)
+            )
 
 
 def non_finite_message(leaf: str, model: str) -> str:
@@ -170,6 +177,18 @@ def finite_leaves(state: Any) -> tuple[Any, list[str]]:
     if not leaves:
         return jnp.ones(1, bool), []
     return jnp.stack([jnp.isfinite(x).all() for _, x in leaves]), [n for n, _ in leaves]
+
+
+@contextlib.contextmanager
+def _refusing(model: AbstractDynamics) -> Iterator[None]:
+    """What goes wrong in the first look at a step is a state or input of the wrong form."""
+    try:
+        yield
+    except (AttributeError, TypeError) as error:
+        raise ValueError(
+            f"{type(model).__name__} cannot step from this state with this input ({error}). "
+            "Check state= and shape= against the model and the shape of one step's input."
+        ) from error
 
 
 def _require_same(old: Any, new: Any, model: str) -> None:

@@ -1,5 +1,6 @@
 """The one driver of all models: `simulate`."""
 
+import itertools
 import math
 import warnings
 from typing import Any
@@ -13,9 +14,9 @@ from snnjax.core import checks
 from snnjax.core.base import AbstractDynamics
 from snnjax.core.drive import Drive
 from snnjax.core.progress import bar
+from snnjax.core.provenance import provenance
 from snnjax.core.recorders import AbstractRecorder, Events, Trace
 from snnjax.core.run import Run, RunState, finite_leaves, non_finite_message
-from snnjax.core.provenance import provenance
 
 
 class StiffnessWarning(UserWarning):
@@ -92,6 +93,8 @@ def simulate(
     dtype = _dtype(model)
     if not checks.is_traced(dt):
         checks.positive(dt, "simulate.dt", "ms")
+    if np.ndim(dt):
+        raise ValueError(f"simulate.dt must be one number in ms, got shape {np.shape(dt)}.")
     drive = Drive.of(inputs, dtype)
     n_steps = _n_steps(drive, n_steps, duration, dt, recorders)
     dt = checks.as_float(dt).astype(jnp.promote_types(dtype, jnp.float32))
@@ -178,7 +181,7 @@ def _warn_if_stiff(run: Run, state: RunState) -> None:
 
 def _start(model, drive, dt, state, shape, key) -> RunState:
     if state is None:
-        shape = drive.shape(dt) if shape is None else tuple(shape)
+        shape = drive.shape(dt) if shape is None else np.broadcast_shapes(shape)
         return RunState(model.init(shape, key=key, dt=dt))
     if not isinstance(state, RunState):
         raise ValueError(
@@ -230,14 +233,16 @@ def _n_steps(drive, n_steps, duration, dt, recorders) -> int:
             "inputs.constant(values)."
         )
     if int(n_steps) != n_steps or n_steps < 1:
-        raise ValueError(f"simulate.n_steps must be a whole number above 0, got {n_steps}.")
+        raise ValueError(
+            f"simulate.n_steps must be a whole number above 0, got {n_steps!r}."
+        )
     periods = sorted({r.every for r in recorders if r.every})
     for r in recorders:
         if r.every and n_steps % r.every:
             raise ValueError(
                 f"{type(r).__name__}.every={r.every} must divide n_steps={n_steps}."
             )
-    for short, long in zip(periods, periods[1:], strict=False):
+    for short, long in itertools.pairwise(periods):
         if long % short:
             raise ValueError(
                 f"Of the recorders' every={short} and every={long}, one must "
