@@ -137,14 +137,12 @@ class TestTheory:
 
     @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
     def test_v_is_held_for_exactly_the_refractory_time(self, dtype):
-        for dtype in (jnp.float32, jnp.float64):
-            lif = jax.tree.map(lambda x: x.astype(dtype), snn.LIF(t_ref=5.0, v_reset=-70.0))
-            v = snn.simulate(lif, 300.0, 0.1, n_steps=600, record=snn.Trace("v")).ys
-            held = np.asarray(v) == -70.0
-            runs = np.diff(np.flatnonzero(np.diff(np.r_[0, held, 0])))[::2]
-            assert len(runs) > 2 and set(runs) == {
-                51
-            }  # the step of the spike, and 50 of waiting
+        lif = jax.tree.map(lambda x: x.astype(dtype), snn.LIF(t_ref=5.0, v_reset=-70.0))
+        v = snn.simulate(lif, 300.0, 0.1, n_steps=600, record=snn.Trace("v")).ys
+        held = np.asarray(v) == -70.0
+        runs = np.diff(np.flatnonzero(np.diff(np.r_[0, held, 0])))[::2]
+        # The step of the spike, and 50 of waiting.
+        assert len(runs) > 2 and set(runs) == {51}
 
     def test_reset_and_leak_may_differ(self):
         lif = snn.LIF(v_reset=-60.0, t_ref=None)

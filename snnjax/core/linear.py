@@ -31,7 +31,7 @@ def _divided_exp_of_three(a, b, c):
     near = high - low < 0.5
     span = jnp.where(near, 1.0, high - low)
     quotient = (divided_exp(middle, high) - divided_exp(low, middle)) / span
-    return jnp.where(near, _series(low, middle, high, near), quotient)
+    return jnp.where(near, _series(a, b, c, near), quotient)
 
 
 def _series(a, b, c, near):
