@@ -59,8 +59,12 @@ def compare(
             seconds[e.name].append(time.perf_counter() - start)
     median = {name: statistics.median(s) for name, s in seconds.items()}
     base = median[entries[0].name]
-    print(f"answer: {describe(answers[entries[0].name])}; median of {repeat} interleaved runs")
-    print(f"{'':34} {'compile s':>9} {'median s':>9} {'min s':>7} {'ns/neuron/step':>15} {'ratio':>6}")
+    print(
+        f"answer: {describe(answers[entries[0].name])}; median of {repeat} interleaved runs"
+    )
+    print(
+        f"{'':34} {'compile s':>9} {'median s':>9} {'min s':>7} {'ns/neuron/step':>15} {'ratio':>6}"
+    )
     for e in entries:
         m = median[e.name]
         print(

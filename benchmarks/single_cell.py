@@ -22,7 +22,9 @@ key = jax.random.key(0)
 def near(x):
     """`x` a cell, each times 1 + 0.1 N(0, 1)."""
     near.calls = getattr(near, "calls", 0) + 1
-    return lambda n: x * (1 + 0.1 * jax.random.normal(jax.random.fold_in(key, near.calls), (n,)))
+    return lambda n: (
+        x * (1 + 0.1 * jax.random.normal(jax.random.fold_in(key, near.calls), (n,)))
+    )
 
 
 def with_simulate(model, current, dt, n_steps):
@@ -125,7 +127,12 @@ def hodgkin_huxley(n, n_steps):
 
 def lif(n, n_steps):
     model = snn.LIF(
-        near(20.0)(n), g_l=1.0, e_l=0.0, v_reset=0.0, t_ref=2.0, threshold=snn.Threshold(1.0)
+        near(20.0)(n),
+        g_l=1.0,
+        e_l=0.0,
+        v_reset=0.0,
+        t_ref=2.0,
+        threshold=snn.Threshold(1.0),
     )
     current = jnp.linspace(0.5, 3.0, n)
     run(f"{n} LIF neurons, {n_steps} steps of 0.1 ms, exact propagator",
@@ -153,7 +160,9 @@ def recompilation():
     for tau_m, current, dt in ((10.0, 1.0, 0.1), (20.0, 2.0, 0.2), (30.0, 3.0, 0.3)):
         first = traces
         snn.simulate(Counted(tau_m), snn.inputs.constant(current), dt, n_steps=100)
-        print(f"tau_m {tau_m}, current {current}, dt {dt}: derivative traced {traces - first} times")
+        print(
+            f"tau_m {tau_m}, current {current}, dt {dt}: derivative traced {traces - first} times"
+        )
     assert traces == first, "a repeated call was traced again"
 
 

@@ -31,7 +31,9 @@ class DigitsResult(NamedTuple):
     test_accuracy: float
     layer_outputs: list[np.ndarray]  # of each layer for the first test digit, [time, n]
     inputs: np.ndarray  # its spikes, [time, 64]
-    reloaded_identical: bool  # whether the network, saved and loaded, gives the same outputs
+    reloaded_identical: (
+        bool  # whether the network, saved and loaded, gives the same outputs
+    )
 
     @property
     def predicted(self) -> np.ndarray:

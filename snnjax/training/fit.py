@@ -53,7 +53,9 @@ class _Setup(eqx.Module):
             params, opt_state, key = carry
             key, now, vary = jax.random.split(key, 3)
             varied_x = x[rows] if self.augment is None else self.augment(x[rows], vary)
-            loss, grads = jax.value_and_grad(self.batch_loss)(params, varied_x, y[rows], now)
+            loss, grads = jax.value_and_grad(self.batch_loss)(
+                params, varied_x, y[rows], now
+            )
             updates, opt_state = self.optimizer.update(grads, opt_state, params)
             return (optax.apply_updates(params, updates), opt_state, key), loss
 

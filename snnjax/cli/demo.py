@@ -1,0 +1,233 @@
+"""The main job: from an action potential to a trained network, with figures."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+import numpy as np
+
+from snnjax import inputs, measures, plot
+from snnjax.cli.digits import DigitsResult, train_digits
+from snnjax.core.progress import bar
+from snnjax.core.recorders import SpikeCount, SpikeRaster, Trace
+from snnjax.core.simulate import simulate
+from snnjax.networks import izhikevich_2003
+from snnjax.neurons import HodgkinHuxley
+
+
+class Row(NamedTuple):
+    """One line of the closing table."""
+
+    what: str
+    result: str
+    figure: str
+
+
+def run(directory: Path, quick: bool = False) -> list[Row]:
+    """Run all four parts and leave the figures in `directory`; prints a closing table.
+
+    `quick` shrinks the sweep and the training, for a look at whether all works.
+    """
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    parts: list[Callable[[Path, bool], list[Row]]] = [
+        hodgkin_huxley,
+        sweep,
+        izhikevich_network,
+        train,
+    ]
+    rows, start = [], time.perf_counter()
+    with plt.ioff():
+        for part in parts:
+            rows += part(directory, quick)
+    widths = [max(len(r[i]) for r in rows) for i in range(3)]
+    print()
+    for r in rows:
+        print("  ".join(cell.ljust(w) for cell, w in zip(r, widths, strict=True)).rstrip())
+    print(f"\n{len(rows)} results in {time.perf_counter() - start:.0f} s, "
+          f"figures in {directory}/")  # fmt: skip
+    return rows
+
+
+def save(axes: Any, path: Path, title: str = "") -> str:
+    """Write the figure that holds `axes`; returns the name of its file."""
+    figure = np.atleast_1d(np.asarray(axes, dtype=object)).ravel()[0].figure
+    if title:
+        figure.suptitle(title, fontsize="medium")
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+    return path.name
+
+
+def hodgkin_huxley(directory: Path, quick: bool) -> list[Row]:
+    """The protocol of 1952: one action potential, its gates, conductances and kinetics."""
+    cell, pulse = HodgkinHuxley.rest_zero(), inputs.step(10.0, start=10, stop=15)
+    sol = simulate(
+        cell, pulse, 0.01, duration=40.0,
+        record={"x": Trace("v", "m", "h", "n"), "n": SpikeCount()}, progress=True,
+    )  # fmt: skip
+    x, ts = sol.ys["x"], sol.ts["x"]
+    mv = {"v": "$v$ above rest (mV)", "current": "$I$ (µA/cm$^2$)"}
+    ax = plot.traces(x, ts=ts, current=pulse, labels=mv)
+    spike = save(
+        ax, directory / "1_action_potential.png", "Hodgkin-Huxley 1952, 10 µA/cm² for 5 ms"
+    )
+    open_channels = {k: g for k, g in cell.conductances(x).items() if k != "l"}
+    ax = conductance_panel(ts, open_channels)
+    conductances = save(ax, directory / "1_conductances.png")
+    v = jnp.arange(-80.0, 80.01, 0.1)
+    ax = plot.steady_states(v, cell.steady_states(v), cell.time_constants(v))
+    curves = save(
+        ax, directory / "1_steady_states.png", "Hodgkin-Huxley 1952, voltage above rest"
+    )
+    crossing = float(measures.crossing_times(x["v"], 50.0, 0.01, max_spikes=1)[0])
+    at_rest = ", ".join(f"{k} {float(y):.4f}" for k, y in cell.steady_states(0.0).items())
+    peak = f"crosses 50 mV at {crossing:.3f} ms, peak {x['v'].max():.2f} mV"
+    return [
+        Row("Hodgkin-Huxley, one pulse", f"{int(sol.ys['n'])} spike, {peak}", spike),
+        Row(
+            "  conductances",
+            f"g_Na up to {float(open_channels['na'].max()):.1f} mS/cm2",
+            conductances,
+        ),  # fmt: skip
+        Row("  gates at rest", at_rest, curves),
+    ]
+
+
+def conductance_panel(ts: Any, conductances: dict[str, Any]) -> Any:
+    """Conductance of each channel against time."""
+    ax = plot.style.one(None)
+    names = {"na": "$g_{Na} m^3 h$", "k": "$g_K n^4$"}
+    for i, (name, g) in enumerate(conductances.items()):
+        ax.plot(ts, np.asarray(g), color=plot.style.colour(i), label=names.get(name, name))
+    ax.set_xlabel("time (ms)")
+    ax.set_ylabel("conductance (mS/cm$^2$)")
+    plot.style.legend(ax)
+    return ax
+
+
+def sweep(directory: Path, quick: bool) -> list[Row]:
+    """Firing rate of Hodgkin-Huxley cells over injected current and sodium conductance."""
+    n = 20 if quick else 100
+    dt, discard, duration = 0.01, 100.0, 500.0
+    g_na, current = np.linspace(60.0, 180.0, n), np.linspace(0.0, 50.0, n)
+    cells = HodgkinHuxley(g_na=jnp.repeat(g_na, n))
+    drive = inputs.constant(jnp.tile(current, n))
+    bins = round((duration - discard) / dt)
+    start = time.perf_counter()
+    settle = simulate(
+        cells, drive, dt, duration=discard, record=SpikeCount(), progress=True
+    )
+    sol = simulate(
+        cells, drive, dt, n_steps=bins, state=settle.state, record=SpikeCount(every=bins // 40),
+        progress=True,
+    )  # fmt: skip
+    seconds = time.perf_counter() - start
+    rate = sol.ys.sum(0).reshape(n, n) / (duration - discard) * 1000
+    ax = plot.heatmap(
+        rate, x=current, y=g_na, xlabel="current (µA/cm$^2$)",
+        ylabel="$g_{Na}$ (mS/cm$^2$)", label="firing rate (Hz)",
+    )  # fmt: skip
+    ax.set_title(
+        f"{n * n} Hodgkin-Huxley cells, last {duration - discard:.0f} ms", fontsize="medium"
+    )
+    figure = save(ax, directory / "2_sweep.png")
+    speed = n * n * duration / 1000 / seconds
+    return [
+        Row(f"Sweep of {n * n} HH cells",
+            f"0 .. {rate.max():.0f} Hz, {speed:.0f} model-seconds per second "
+            f"({seconds:.1f} s, compilation included)", figure)
+    ]  # fmt: skip
+
+
+def izhikevich_network(directory: Path, quick: bool) -> list[Row]:
+    """The 1000-neuron network: raster, population rate and its spectrum."""
+    network, drive = izhikevich_2003(key=jax.random.key(0))
+    seconds = 1.0 if quick else 8.0
+    first = 1000.0  # ms, drawn as the raster
+    one = simulate(
+        network, drive, 1.0, duration=first,
+        record={"events": SpikeRaster(20_000), "spikes": Trace("output")}, progress=True,
+    )  # fmt: skip
+    spikes = [np.asarray(one.ys["spikes"])]
+    if not quick:  # a spectrum needs more than a second
+        more = simulate(
+            network,
+            drive,
+            1.0,
+            duration=1000 * seconds - first,
+            state=one.state,
+            progress=True,
+        )
+        spikes.append(np.asarray(more.ys))
+    spikes = np.concatenate(spikes)
+    populations = {"excitatory": 800, "inhibitory": 200}
+    axes = plot.raster(one.ys["events"], n=1000, populations=populations, rate_bin=5.0)
+    raster = save(axes, directory / "3_network.png", "1000 Izhikevich neurons (2003)")
+    rate = measures.population_rate(spikes, 1.0)
+    frequency, power = measures.power_spectrum(rate, 1.0)
+    keep = (frequency > 0) & (frequency <= 100)
+    ax = plot.spectrum(frequency[keep], power[keep])
+    ax.set_ylabel("power of the population rate (Hz$^2$/Hz)")
+    spectrum = save(ax, directory / "3_spectrum.png")
+    hz = spikes.mean(0) * 1000
+    peak = float(frequency[keep][np.argmax(power[keep])])
+    return [
+        Row("Izhikevich network, 1000 neurons",
+            f"excitatory {hz[:800].mean():.2f} Hz, inhibitory {hz[800:].mean():.2f} Hz "
+            f"over {seconds:.0f} s", raster),
+        Row("  spectrum of its rate", f"largest at {peak:.1f} Hz", spectrum),
+    ]  # fmt: skip
+
+
+def train(directory: Path, quick: bool) -> list[Row]:
+    """A spiking network learns handwritten digits."""
+    r = train_digits(epochs=3 if quick else 30)
+    curve = save(plot.learning_curve(r.history), directory / "4_learning.png")
+    ax = plot.confusion_matrix(r.data.test[1], r.predicted)
+    ax.set_title(f"test set, {100 * r.test_accuracy:.1f} % correct", fontsize="medium")
+    matrix = save(ax, directory / "4_confusion.png")
+    layers = save(layer_raster(r), directory / "4_layers.png")
+    sizes = " / ".join(str(len(part[1])) for part in r.data)
+    return [
+        Row("Digits, spiking network",
+            f"test accuracy {100 * r.test_accuracy:.1f} % at epoch {r.history.best_epoch + 1}, "
+            f"chosen on validation ({100 * r.validation_accuracy:.1f} %)", curve),
+        Row("  split by seed 0", f"{sizes} train / validation / test", matrix),
+        Row("  saved and loaded", "outputs identical" if r.reloaded_identical else
+            "OUTPUTS DIFFER", layers),
+    ]  # fmt: skip
+
+
+def layer_raster(r: DigitsResult) -> Any:
+    """The digit, its spikes through the layers, and the readout."""
+    spiking = [("input", r.inputs)]
+    spiking += [(f"LIF {i}", x) for i, x in enumerate(r.layer_outputs[1:-1:2], 1)]
+    figure, axes = plt.subplots(
+        1,
+        len(spiking) + 2,
+        figsize=(11, 3),
+        layout="constrained",
+        width_ratios=[1, 2, 2, 2, 2],
+    )
+    axes[0].imshow(r.data.test[0][0].reshape(8, 8), cmap="gray_r")
+    axes[0].set_axis_off()
+    axes[0].set_title(f"a {r.data.test[1][0]}", fontsize="medium")
+    for ax, (name, spikes) in zip(axes[1:-1], spiking, strict=True):
+        plot.raster(spikes, dt=1.0, ax=ax)
+        ax.set_title(f"{name}, {spikes.sum():.0f} spikes", fontsize="medium")
+    readout, ts = r.layer_outputs[-1], np.arange(1, len(r.inputs) + 1)
+    answer = r.predicted[0]
+    for k in range(10):
+        chosen = k == answer
+        axes[-1].plot(ts, readout[:, k], lw=2 if chosen else 0.8, alpha=1 if chosen else 0.4,
+                      color=plot.style.colour(1) if chosen else "black")  # fmt: skip
+    plot.style.tidy(axes[-1])
+    axes[-1].set_title(f"readout: {answer}", fontsize="medium")
+    axes[-1].set_xlabel("time (ms)")
+    axes[-1].set_ylabel("$v$ of each class")
+    return axes
