@@ -1,6 +1,5 @@
 """A fully connected layer of weights."""
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
