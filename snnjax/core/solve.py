@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array
 
 from snnjax.core import checks
+from snnjax.core.integrators import flow
 from snnjax.core.neuron import AbstractNeuron
 from snnjax.core.provenance import provenance
 from snnjax.core.run import RunState
@@ -112,7 +113,8 @@ def _as_function(current: Any) -> tuple[Callable[[Any], Any], Array | None]:
         needed = [
             p
             for p in inspect.signature(current).parameters.values()
-            if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+            if p.default is p.empty
+            and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
         ]
         if len(needed) != 1:
             raise ValueError(
@@ -152,6 +154,10 @@ def _refuse(model: AbstractNeuron, max_spikes: int) -> None:
         raise ValueError(f"solve.model must be a neuron with a `derivative`, got {name}.")
     if model.stochastic:
         raise ValueError(f"{name} is stochastic here and has no solution: use simulate.")
+    if "v" not in flow(model, model.init(), jnp.zeros(()))[1]:
+        raise ValueError(
+            f"{name}.derivative gives no slope of v, so solve cannot follow it."
+        )
     if max_spikes and getattr(model, "reset_mode", None) == "none":
         raise ValueError(
             f"{name}.reset_mode='none' fires at each step, however short, and has no limit: "

@@ -33,18 +33,26 @@ class Problem(eqx.Module):
         shape = start.v.shape
         if shape == ():
             return Cell(self, model, start, self.current).run()
-        names = [name for name, _, spec in parameters(model) if spec.per_neuron]
-        where = lambda tree: [_part(tree, name) for name in names]
-        flat = lambda x: jnp.broadcast_to(x, shape).reshape(-1)
-        each = eqx.tree_at(where, model, [flat(x) for x in where(model)])
+        # A value for each neuron in every parameter, and the neurons last in every array.
+        terms = {name: spec.terms for name, _, spec in parameters(model) if spec.per_neuron}
+        where = lambda tree: [_part(tree, name) for name in terms]
+        lead = lambda x, n: x.shape[:n]
+        spread = lambda x, n: jnp.broadcast_to(
+            x.reshape(lead(x, n) + (1,) * (len(shape) + n - x.ndim) + x.shape[n:]),
+            lead(x, n) + shape,
+        ).reshape(*lead(x, n), -1)
+        many = [spread(x, n) for x, n in zip(where(model), terms.values(), strict=True)]
+        each = eqx.tree_at(where, model, many)
         axes = jax.tree.map(lambda _: None, model)
-        axes = eqx.tree_at(where, axes, [0] * len(names), is_leaf=lambda x: x is None)
+        axes = eqx.tree_at(where, axes, [-1] * len(terms), is_leaf=lambda x: x is None)
         one = lambda model, start, i: Cell(
             self, model, start, _One(self.current, i, shape)
         ).run()
-        states = jax.tree.map(lambda x: x.reshape(-1), start)
+        states = jax.tree.map(
+            lambda x: x.reshape(*x.shape[: x.ndim - len(shape)], -1), start
+        )
         index = jnp.arange(start.v.size)
-        result = eqx.filter_vmap(one, in_axes=(axes, 0, 0), out_axes=-1)(
+        result = eqx.filter_vmap(one, in_axes=(axes, -1, 0), out_axes=-1)(
             each, states, index
         )
         return jax.tree.map(lambda x: x.reshape(*x.shape[:-1], *shape), result)
@@ -80,11 +88,14 @@ class Cell(eqx.Module):
         """How far v is above the level at which the neuron fires."""
         return y["v"] - (self.model.level(self.state(y)) if self.fires else level)
 
+    def gap_and_rate(self, t: Any, y: dict[str, Array], level: Any) -> Any:
+        return jax.jvp(lambda y: self.gap(y, level), (y,), (self.slopes(t, y),))
+
     def solve(self, t0, t1, y, dt0, held=False, quiet=False, step_ts=None, **kwargs):
         import diffrax
 
         p = self.problem
-        control = diffrax.PIDController(p.rtol, p.atol)
+        control = diffrax.PIDController(p.rtol, p.atol, norm=_size)
         return diffrax.diffeqsolve(
             diffrax.ODETerm(lambda t, y, args: args[0].slopes(t, y, args[1])),
             diffrax.Dopri8() if p.solver is None else p.solver,
@@ -104,7 +115,7 @@ class Cell(eqx.Module):
         keep = diffrax.SaveAt(ts=ts)
         sol = self.solve(0.0, ts[-1], y, FIRST_STEP, step_ts=ts, saveat=keep)
         ok = jnp.isfinite(sol.ys["v"])
-        ys = {k: jnp.where(ok, y, jnp.nan) for k, y in sol.ys.items()}
+        ys = {k: jnp.where(jnp.isfinite(y), y, jnp.nan) for k, y in sol.ys.items()}
         end = self.state({k: y[-1] for k, y in ys.items()})
         reached = jnp.max(jnp.where(ok, ts, 0))
         return end, ys, jnp.zeros(0, ts.dtype), jnp.int32(0), reached
@@ -125,8 +136,9 @@ class Cell(eqx.Module):
             held = t0 < c["free_at"]
             target = jnp.maximum(ts[c["kept"]], t0)
             target = jnp.where(held, jnp.minimum(target, c["free_at"]), target)
-            # Where the level comes down to a held v, or a start lies above it.
-            at_once = self.fires & ~held & (self.gap(y, level) >= 0)
+            # Where a start lies above the level, or the level came down to a held v.
+            gap, rate = self.gap_and_rate(t0, y, level)
+            at_once = self.fires & ~held & ((gap > 0) | ((gap == 0) & (rate > 0)))
             target = jnp.where(at_once, t0, target)
             t, y, crossed, good, dt0 = self.advance(
                 t0, target, y, c["dt0"], held, c["above"], level
@@ -153,7 +165,10 @@ class Cell(eqx.Module):
                 good=good,
             )
 
-        zero, empty = jnp.zeros((), dtype), lambda n, x: jnp.full(n, jnp.nan, x.dtype)
+        zero, empty = (
+            jnp.zeros((), dtype),
+            lambda n, x: jnp.full((n, *x.shape), jnp.nan, x.dtype),
+        )
         c = dict(
             t=zero,
             y=y,
@@ -196,7 +211,7 @@ class Cell(eqx.Module):
             y = {k: x[-1] for k, x in sol.ys.items()}
             crossed = c["crossed"] | sol.event_mask
             t = jnp.where(crossed, jax.lax.stop_gradient(sol.ts[-1]), t1)
-            value, rate = jax.jvp(lambda y: self.gap(y, level), (y,), (self.slopes(t, y),))
+            value, rate = self.gap_and_rate(t, y, level)
             moves = sign * rate > 0
             step = jnp.where(moves, -value / jnp.where(moves, rate, 1), jnp.inf)
             low = jnp.where(sign * value < 0, t, c["low"])
@@ -222,7 +237,7 @@ class Cell(eqx.Module):
                 good=good,
                 more=good & crossed & ~near & (c["tries"] < 80),
                 tries=c["tries"] + 1,
-                dt0=jnp.where(good, 4 * (t1 - t0) / n, dt0),
+                dt0=jnp.where(good, 4 * (sol.ts[-1] - t0) / n, dt0),
             )
 
         t0, t1, dt0 = (jnp.asarray(t, self.problem.ts.dtype) for t in (t0, t1, dt0))
@@ -236,7 +251,7 @@ class Cell(eqx.Module):
         step = jnp.where(c["crossed"], c["step"], 0)
         y = {k: x + step * slopes[k] for k, x in c["y"].items()}
         dt0 = jax.lax.stop_gradient(jnp.where(c["dt0"] > 0, c["dt0"], dt0))
-        return c["t"] + step, y, c["crossed"], c["good"], dt0
+        return jnp.where(c["good"], c["t"] + step, t0), y, c["crossed"], c["good"], dt0
 
 
 class _One(eqx.Module):
@@ -248,6 +263,17 @@ class _One(eqx.Module):
 
     def __call__(self, t: Any) -> Any:
         return jnp.broadcast_to(self.current(t), self.shape).reshape(-1)[self.i]
+
+
+def _size(error: Any) -> Array:
+    """Root mean square, where inf / inf is too large and not undefined.
+
+    A step into overflow would otherwise be tried again and again, never shorter.
+    """
+    import optimistix
+
+    size = optimistix.rms_norm(error)
+    return jnp.where(jnp.isnan(size), jnp.inf, size)
 
 
 def _crossing_level(model: AbstractNeuron, state: Any) -> Float[Array, ""]:
