@@ -219,9 +219,9 @@ class Maximum(_Running):
 
 
 class Reduce(AbstractRecorder):
-    """A reduction of one's own: `carry = update(carry, now, state, output)` at each step.
+    """A reduction of one's own: `carry = function(carry, now, state, output)` at each step.
 
-    - `update`: pure; `now.step` and `now.dt` tell the time.
+    - `function`: pure; `now.step` and `now.dt` tell the time.
     - `start`: the carry to begin with, a tree of arrays.
     - `finish`: what is kept of a carry; by default the carry itself.
     """
@@ -300,9 +300,9 @@ class SpikeRaster(AbstractRecorder):
     every: int | None = _every()
 
     def __check_init__(self):
-        if self.capacity < 1:
+        if int(self.capacity) != self.capacity or self.capacity < 1:
             raise ValueError(
-                f"SpikeRaster.capacity must be at least 1, got {self.capacity}."
+                f"SpikeRaster.capacity must be a whole number above 0, got {self.capacity}."
             )
 
     def _value(self, state, output):

@@ -49,8 +49,9 @@ def _spike(x, surrogate):
 def _spike_jvp(primals, tangents):
     x, surrogate = primals
     spikes = _spike(x, surrogate)
-    dx = tangents[0]
-    return spikes, jnp.zeros_like(spikes) if dx is None else surrogate.slope(x) * dx
+    if tangents[0] is None:
+        return spikes, jnp.zeros_like(spikes)
+    return spikes, surrogate.slope(x).astype(x.dtype) * tangents[0]
 
 
 def relax(model: M, smooth: bool = True) -> M:
