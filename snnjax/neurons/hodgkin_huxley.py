@@ -10,12 +10,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from snnjax.core.checks import as_float
 from snnjax.core.neuron import AbstractNeuron, Noise
 from snnjax.core.parameters import parameter
 from snnjax.core.threshold import upward_crossing
 from snnjax.neurons.channels import Channel
 from snnjax.neurons.equilibrium import lowest_root
 from snnjax.neurons.kinetics import (
+    AbstractGate,
     Kinetics,
     hodgkin_huxley_1952,
     traub_miles,
@@ -59,7 +61,10 @@ class HodgkinHuxley(AbstractNeuron[Any]):
       `e_l` is not the resting potential.
     - `c`: membrane capacitance, uF/cm2.
     - `temperature`: degrees C; `q10`: how much faster gates are 10 degrees warmer.
-    - `spike_level`: mV. `v_init`: mV, with gates at their steady state there; None is rest.
+    - `spike_level`: mV. Repetitive spikes shrink under strong current: from 30 uA/cm2 on
+      they stay below the default, and a lower level is needed to count them.
+    - `v_init`: where v starts, mV; None is rest. `gates_init`: where gates start, by name;
+      others are at their steady state.
     - `kinetics`: gates of the sodium and the potassium channel by name,
       `{"na": {"m": Gate(...), ...}, "k": {...}}`; the state has a field for each.
     - `channels`: further ones by name, `{"m": Channel(g, e, {"w": Gate(...)})}`.
@@ -84,6 +89,11 @@ class HodgkinHuxley(AbstractNeuron[Any]):
     q10: Float[Array, "..."] = parameter(3.0, "", above=0)
     spike_level: Float[Array, "..."] = parameter(20.0, "mV")
     v_init: Float[Array, "..."] | None = parameter(None, "mV")
+    gates_init: dict[str, Array] = eqx.field(
+        default_factory=dict,
+        converter=lambda gates: {x: as_float(y) for x, y in gates.items()},
+        kw_only=True,
+    )
     kinetics: Kinetics = eqx.field(default_factory=hodgkin_huxley_1952, kw_only=True)
     channels: dict[str, Channel] = eqx.field(default_factory=dict, kw_only=True)
     area: Float[Array, "..."] | None = parameter(None, "um2", above=0, kw_only=True)
@@ -97,12 +107,18 @@ class HodgkinHuxley(AbstractNeuron[Any]):
                 f"{sorted(self.kinetics)}. Give further channels as channels=."
             )
         taken = {"na", "k", "l"} & set(self.channels)
-        names = [x for channel in self.membrane.values() for x in channel.gates]
+        names = [x for gates in self._gates for x in gates]
         taken |= {x for x in names if names.count(x) > 1 or x in ("v", "noise")}
         if taken:
             raise ValueError(
                 f"HodgkinHuxley.channels uses names that are taken: {sorted(taken)}. Each "
                 "channel and each gate needs a name of its own."
+            )
+        unknown = set(self.gates_init) - set(self.variables)
+        if unknown:
+            raise ValueError(
+                f"HodgkinHuxley.gates_init names {sorted(unknown)}, but the gates of the "
+                f"state are {sorted(self.variables)}."
             )
 
     @classmethod
@@ -113,11 +129,12 @@ class HodgkinHuxley(AbstractNeuron[Any]):
 
     @classmethod
     def slide(cls, **changes) -> "HodgkinHuxley":
-        """A tenth of the leak, started at -70.68 mV, m 0.0266, h 0.772, n 0.235: its rest.
+        """A tenth of the leak, started from its rest as rounded on a much-copied slide.
 
-        With the leak of 1952 a start there fires by itself, as the cell is not at rest.
+        With the leak of 1952 a cell that starts there is far from rest and fires by itself.
         """
-        return cls(**{"g_l": 0.03, "v_init": -70.68, **changes})
+        gates = {"m": 0.0266, "h": 0.772, "n": 0.235}
+        return cls(**{"g_l": 0.03, "v_init": -70.68, "gates_init": gates, **changes})
 
     @classmethod
     def traub_miles(cls, **changes) -> "HodgkinHuxley":
@@ -157,6 +174,17 @@ class HodgkinHuxley(AbstractNeuron[Any]):
         }
 
     @property
+    def variables(self) -> dict[str, AbstractGate]:
+        """The gates of all channels that are part of the state."""
+        return {
+            x: g for gates in self._gates for x, g in gates.items() if not g.instantaneous
+        }
+
+    @property
+    def _gates(self):
+        return [*self.kinetics.values(), *(c.gates for c in self.channels.values())]
+
+    @property
     def reversal_range(self) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
         """The lowest and the highest reversal potential, mV: v stays between them."""
         e = [channel.e for channel in self.membrane.values()]
@@ -173,9 +201,8 @@ class HodgkinHuxley(AbstractNeuron[Any]):
 
     def rest(self) -> Any:
         v = self.resting_potential() if self.v_init is None else self.v_init
-        gates = {x: g for c in self.membrane.values() for x, g in c.variables.items()}
-        state = _state_type(tuple(sorted(gates)))
-        return state(v=v, **{x: g.steady_state(v) for x, g in gates.items()})
+        gates = {x: gate.steady_state(v) for x, gate in self.variables.items()}
+        return _state_type(tuple(sorted(gates)))(v=v, **{**gates, **self.gates_init})
 
     def resting_potential(self) -> Float[Array, "..."]:
         """The lowest voltage at which the steady-state current vanishes, mV."""
@@ -225,8 +252,7 @@ class HodgkinHuxley(AbstractNeuron[Any]):
 
     def time_constants(self, v: Float[Array, "*n"]) -> dict[str, Array]:
         """How fast each gate settles at `v` (mV) at this temperature, ms."""
-        gates = {x: g for c in self.membrane.values() for x, g in c.variables.items()}
-        return {x: gate.time_constant(v) / self.phi for x, gate in gates.items()}
+        return {x: gate.time_constant(v) / self.phi for x, gate in self.variables.items()}
 
     def steady_current(self, v: Float[Array, "*n"]) -> Float[Array, "*n"]:
         """The current that holds the cell at `v` (mV), uA/cm2; 0 at rest."""
