@@ -11,7 +11,7 @@ BENCHMARKS := $(sort $(wildcard benchmarks/[a-z]*.py))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all lint format bench clean
+.PHONY: help demo test test-all lint format bench fidelity clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
@@ -38,6 +38,9 @@ format: $(VENV)/.lint ## lay out the code, and fix what can be fixed safely
 bench: $(VENV)/.run ## every benchmark, one after the other
 	@set -e; for script in $(BENCHMARKS); do \
 		echo "== $$script"; $(BIN)/python "$$script"; done
+
+fidelity: $(VENV)/.test ## measure every row of docs/fidelity.md and write it
+	@$(BIN)/python -m tests.fidelity
 
 clean: ## remove the virtual environment, caches and what was built
 	rm -rf $(VENV) build dist demo .pytest_cache .ruff_cache .hypothesis

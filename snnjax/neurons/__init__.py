@@ -29,8 +29,10 @@ from snnjax.neurons.izhikevich_patterns import (
 )
 from snnjax.neurons.lif import LIF, LIFState, TutorialEuler
 from snnjax.neurons.mcculloch_pitts import McCullochPitts
+from snnjax.neurons.mckean import McKean, McKeanState
 from snnjax.neurons.morris_lecar import MorrisLecar, MorrisLecarState
 from snnjax.neurons.perfect_if import PerfectIF, PerfectIFState
+from snnjax.neurons.piecewise_linear import PiecewiseLinearIF, PiecewiseLinearIFState
 from snnjax.neurons.quadratic_if import QuadraticIF, QuadraticIFState
 from snnjax.neurons.reduced_hh import ReducedHodgkinHuxley, ReducedHodgkinHuxleyState
 from snnjax.neurons.resonate_and_fire import ResonateAndFire, ResonateAndFireState
@@ -67,11 +69,15 @@ __all__ = [
     "IzhikevichState",
     "LIFState",
     "McCullochPitts",
+    "McKean",
+    "McKeanState",
     "MihalasNieburPattern",
     "MorrisLecar",
     "MorrisLecarState",
     "PerfectIF",
     "PerfectIFState",
+    "PiecewiseLinearIF",
+    "PiecewiseLinearIFState",
     "QuadraticIF",
     "QuadraticIFState",
     "ReducedHodgkinHuxley",
