@@ -76,7 +76,7 @@ def one_of(x: Any, choices: Iterable[Any], name: str) -> Any:
 
 def whole_steps(duration: float, dt: float, name: str) -> int:
     """`duration / dt` as a whole number; refuses a duration that dt does not divide."""
-    steps = float(duration) / float(dt)
+    steps = decimal(duration) / decimal(dt)
     if not np.isfinite(steps) or abs(steps - round(steps)) > 1e-3 or round(steps) < 0:
         raise ValueError(
             f"{name}={duration:g} ms must be a whole number of steps of {dt:g} ms."
@@ -96,6 +96,11 @@ def raise_if(tree: Any, bad: Any, which: Any, messages: list[str]) -> Any:
 def is_key(x: Any) -> bool:
     """Whether `x` is an array of typed random keys."""
     return isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+
+
+def decimal(x: Any) -> float:
+    """`x` as it prints: 0.1, not the float32 nearest to it."""
+    return float(str(x))
 
 
 def nearest(name: Any, known: Iterable[Any]) -> str:

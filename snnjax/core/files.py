@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
+
+from snnjax.core.checks import is_key
 
 T = TypeVar("T")
 
@@ -18,7 +19,8 @@ def save(path: str | os.PathLike, tree: T) -> None:
     """
     path = Path(path)
     part = path.with_name(path.name + ".part")
-    eqx.tree_serialise_leaves(part, _open_keys(tree))
+    with part.open("wb") as file:  # a bare path would be given a suffix
+        eqx.tree_serialise_leaves(file, _open_keys(tree))
     part.replace(path)
 
 
@@ -28,20 +30,19 @@ def load(path: str | os.PathLike, like: T) -> T:
     Raises `ValueError` where shapes or dtypes of the file and of `like` differ.
     """
     try:
-        arrays = eqx.tree_deserialise_leaves(Path(path), _open_keys(like))
+        with Path(path).open("rb") as file:
+            arrays = eqx.tree_deserialise_leaves(file, _open_keys(like))
+            if file.read(1):
+                raise ValueError("the file holds more arrays.")
     except (RuntimeError, ValueError, EOFError) as error:
         raise ValueError(
             f"{path} does not hold a {type(like).__name__} of this shape: {error}"
         ) from error
     wrap = lambda x, old: (
-        jax.random.wrap_key_data(x, impl=jax.random.key_impl(old)) if _is_key(old) else x
+        jax.random.wrap_key_data(x, impl=jax.random.key_impl(old)) if is_key(old) else x
     )
     return jax.tree.map(wrap, arrays, like)
 
 
 def _open_keys(tree: Any) -> Any:
-    return jax.tree.map(lambda x: jax.random.key_data(x) if _is_key(x) else x, tree)
-
-
-def _is_key(x: Any) -> bool:
-    return isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+    return jax.tree.map(lambda x: jax.random.key_data(x) if is_key(x) else x, tree)

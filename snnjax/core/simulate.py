@@ -219,7 +219,7 @@ def _n_steps(drive, n_steps, duration, dt, recorders) -> int:
             raise ValueError(
                 "simulate.duration needs a concrete dt; give n_steps= instead."
             )
-        n_steps = checks.whole_steps(duration, float(dt), "simulate.duration")
+        n_steps = checks.whole_steps(duration, dt, "simulate.duration")
     if n_steps is None:
         n_steps = given
     if n_steps is None:
@@ -282,7 +282,7 @@ def _solution(run, tree, start, final, ys, n_steps) -> Solution:
 
 def _times(recorder: AbstractRecorder, start: Any, dt: Any, n_steps: int) -> Any:
     if not checks.is_traced((start, dt)):
-        start, dt = int(start), float(str(dt))  # 0.1, not the float32 nearest to it
+        start, dt = int(start), checks.decimal(dt)
     if recorder.every is None:
         return (start + n_steps) * dt
     return (start + recorder.every * np.arange(1, n_steps // recorder.every + 1)) * dt

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from snnjax.core import checks
@@ -52,7 +53,11 @@ class Bounded(eqx.Module):
     def bounded(self, free: Array) -> Array:
         """The value that the unconstrained number `free` stands for."""
         value = self.low + (self.high - self.low) * jax.nn.sigmoid(free)
-        return jnp.clip(value, self.low, self.high)
+        # Where the sigmoid saturates, a bound would be reached and never left.
+        low, high = np.array([self.low, self.high], free.dtype)
+        tiny = jnp.finfo(free.dtype).tiny
+        lowest = max(np.nextafter(low, high), low + tiny)
+        return jnp.clip(value, lowest, min(np.nextafter(high, low), high - tiny))
 
 
 Constraint = Positive | Bounded
