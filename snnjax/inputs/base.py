@@ -46,7 +46,7 @@ class AbstractInput(eqx.Module):
                     "concrete duration."
                 )
             n_steps = whole_steps(self.duration, dt, "duration")
-        return jax.lax.map(lambda i: self(i, dt), jnp.arange(n_steps, dtype=jnp.int32))
+        return _all_steps(self, as_float(dt), n_steps)
 
     def clip(self, low: ArrayLike | None = None, high: ArrayLike | None = None):
         """The input, held between `low` and `high`."""
@@ -146,6 +146,11 @@ class _CombinedWaveform(AbstractWaveform):
 
     def value(self, t, now):
         return self.function(*(part.value(t, now) for part in self.parts))
+
+
+@eqx.filter_jit
+def _all_steps(input: AbstractInput, dt: Array, n_steps: int) -> Array:
+    return jax.lax.map(lambda i: input(i, dt), jnp.arange(n_steps, dtype=jnp.int32))
 
 
 def _shortest(parts: tuple[AbstractInput, ...]) -> Array | None:

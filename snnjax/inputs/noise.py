@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from snnjax.core.base import AbstractDynamics
-from snnjax.core.checks import at_least, finite, one_of
+from snnjax.core.checks import as_float, at_least, finite, one_of
 from snnjax.core.neuron import Noise
 from snnjax.core.parameters import parameter
 from snnjax.inputs.base import AbstractInput, population, require_key
@@ -101,7 +101,7 @@ class OrnsteinUhlenbeck(AbstractDynamics[OUState]):
         """A path of `n_steps` steps of `dt` (ms), pA, time first: an input as an array."""
         state = self.init(shape, key=key)
         inputs = jnp.zeros((n_steps,), state.x.dtype)
-        return self.unroll(state, inputs, jnp.asarray(dt, state.x.dtype))[1]
+        return eqx.filter_jit(self.unroll)(state, inputs, as_float(dt))[1]
 
     def _draw(self, noise: Noise, shape: tuple[int, ...]) -> Array:
         dtype = jnp.result_type(self.mean, self.sigma, self.tau)

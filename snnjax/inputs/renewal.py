@@ -6,10 +6,11 @@ function of the source's key, the number of the spike and the neuron, so that a 
 begins with the shorter one. All return a `SpikeTrain`.
 """
 
+import abc
 import math
-from collections.abc import Callable
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -35,10 +36,9 @@ def poisson_train(
     """
     rate = positive(rate_hz, "poisson_train.rate_hz", "Hz") / 1000
     shape = population("poisson_train", shape, rate_hz=rate)
-    wait = lambda key: jax.random.exponential(key, shape, rate.dtype) / rate
     n = _capacity("poisson_train", capacity, duration, rate_hz)
-    times = _times("poisson_train", wait, wait, n, duration, key)
-    return SpikeTrain(*times, counts)
+    times = _draw(_Poisson(rate), shape, n, require_key(key, "poisson_train"))
+    return _known("poisson_train", times, duration, counts)
 
 
 def gamma_train(
@@ -65,19 +65,11 @@ def gamma_train(
     - `counts`: give the number of spikes in a step instead of 1.0 for one or more.
     """
     rate = positive(rate_hz, "gamma_train.rate_hz", "Hz") / 1000
-    order = above(order, 0, "gamma_train.order")
-    shape = population("gamma_train", shape, rate_hz=rate, order=order)
-    interval = lambda key: jax.random.gamma(key, order, shape) / (order * rate)
-
-    def first(key):
-        # What a random time leaves of the interval it falls into, which are met by length.
-        met, left = jax.random.split(key)
-        met = jax.random.gamma(met, order + 1, shape) / (order * rate)
-        return met * jax.random.uniform(left, shape, met.dtype)
-
+    k = above(order, 0, "gamma_train.order")
+    shape = population("gamma_train", shape, rate_hz=rate, order=k)
     n = _capacity("gamma_train", capacity, duration, rate_hz, order=order)
-    times = _times("gamma_train", first, interval, n, duration, key)
-    return SpikeTrain(*times, counts)
+    times = _draw(_Gamma(rate, k), shape, n, require_key(key, "gamma_train"))
+    return _known("gamma_train", times, duration, counts)
 
 
 def refractory_poisson_train(
@@ -85,7 +77,7 @@ def refractory_poisson_train(
     dead_time: ArrayLike,
     duration: ArrayLike,
     *,
-    recovery: ArrayLike = 0.0,
+    recovery: ArrayLike | None = None,
     shape: tuple[int, ...] = (),
     key: Any = None,
     capacity: int | None = None,
@@ -94,50 +86,25 @@ def refractory_poisson_train(
     r"""A Poisson process of rate $\lambda$ with absolute and relative refractoriness.
 
     A time s after a spike the rate is 0 up to the dead time d, then
-    $\lambda (1 - e^{-(s - d) / \tau})$. Without relative refractoriness ($\tau = 0$) spikes
-    come at $\lambda / (1 + \lambda d)$ with a CV of $1 / (1 + \lambda d)$, and the Fano factor
-    of long windows is CV^2. It starts in equilibrium.
+    $\lambda (1 - e^{-(s - d) / \tau})$. Without the relative part spikes come at
+    $\lambda / (1 + \lambda d)$ with a CV of $1 / (1 + \lambda d)$, and the Fano factor of long
+    windows is CV^2. It starts in equilibrium.
 
     - `rate_hz`: Hz, $\lambda$, above 0: the rate when fully recovered, not that of spikes.
-    - `dead_time`: ms, at least 0. `recovery`: $\tau$, ms, at least 0.
+    - `dead_time`: d, ms, at least 0. `recovery`: $\tau$, ms, above 0; None is at once.
     - others: see `gamma_train`.
     """
     name = "refractory_poisson_train"
     rate = positive(rate_hz, f"{name}.rate_hz", "Hz") / 1000
     dead = at_least(dead_time, 0, f"{name}.dead_time", "ms")
-    tau = at_least(recovery, 0, f"{name}.recovery", "ms")
-    shape = population(name, shape, rate_hz=rate, dead_time=dead, recovery=tau)
-    relative = tau > 0
-    tau = jnp.where(relative, tau, 1.0)  # what is computed with it is not used
-    a = rate * tau
-
-    def wait(key):
-        """From the end of the dead time to the spike."""
-        plain = jax.random.exponential(key, shape, a.dtype) / rate
-        return jnp.where(relative, tau * _recovered(plain / tau), plain)
-
-    # y = a exp(-s / tau) of what is left, s, of a wait at a random time has the density of a
-    # gamma variable of order a cut off at a, and the integral of that gives the mean wait.
-    log_scale = a - a * jnp.log(a) + jax.scipy.special.gammaln(a)
-    mean = tau * jnp.exp(log_scale) * jax.scipy.special.gammainc(a, a)
-    mean = dead + jnp.where(relative, mean, 1 / rate)
-
-    def first(key):
-        which, part, whole, left, free = jax.random.split(key, 5)
-        in_dead = jax.random.uniform(which, shape, a.dtype) * mean < dead
-        dead_left = dead * jax.random.uniform(part, shape, a.dtype)
-        # A gamma variable is below its mean a more often than not: one of 64 is, surely.
-        draw = lambda key: jax.random.loggamma(key, a, shape) - jnp.log(a)
-        log_y = jax.vmap(draw)(jax.random.split(left, 64))
-        log_y = jnp.take_along_axis(log_y, jnp.argmax(log_y < 0, 0)[None], 0)[0]
-        plain = jax.random.exponential(free, shape, a.dtype) / rate
-        wait_left = jnp.where(relative, -tau * log_y, plain)
-        return jnp.where(in_dead, dead_left + wait(whole), wait_left)
-
-    interval = lambda key: dead + wait(key)
+    values = dict(rate_hz=rate, dead_time=dead)
+    tau = None
+    if recovery is not None:
+        tau = values["recovery"] = positive(recovery, f"{name}.recovery", "ms")
+    shape = population(name, shape, **values)
     n = _capacity(name, capacity, duration, rate_hz, dead_time=dead_time)
-    times = _times(name, first, interval, n, duration, key)
-    return SpikeTrain(*times, counts)
+    times = _draw(_Refractory(rate, dead, tau), shape, n, require_key(key, name))
+    return _known(name, times, duration, counts)
 
 
 def regular_train(
@@ -176,23 +143,88 @@ def regular_train(
         return jnp.broadcast_to((k + phase) * period, shape) + jitter * shift
 
     times = jnp.sort(jax.vmap(time)(jnp.arange(n)), axis=0)
-    return SpikeTrain(times, _known("regular_train", times, duration), counts)
+    return _known("regular_train", times, duration, counts)
 
 
-def _times(
-    name: str,
-    first: Callable[[Any], Array],
-    interval: Callable[[Any], Array],
-    n: int,
-    duration: ArrayLike,
-    key: Any,
-) -> tuple[Array, Array]:
-    """`n` spike times, from the first one and the intervals; up to where they are known."""
-    require_key(key, name)
-    begin = first(jax.random.fold_in(key, 0))[None]
-    more = jax.vmap(lambda k: interval(jax.random.fold_in(key, k)))(jnp.arange(1, n))
-    times = jnp.cumsum(jnp.concatenate([begin, more]), axis=0)
-    return times, _known(name, times, duration)
+class _AbstractRenewal(eqx.Module):
+    """Independent intervals, in ms."""
+
+    @abc.abstractmethod
+    def interval(self, key: Any, shape: tuple[int, ...]) -> Array:
+        """From one spike to the next."""
+
+    @abc.abstractmethod
+    def left(self, key: Any, interval: Array) -> Array:
+        """From a random time to the next spike, using an independent `interval`."""
+
+
+class _Poisson(_AbstractRenewal):
+    rate: Float[Array, "*n"]  # 1/ms
+
+    def interval(self, key, shape):
+        return jax.random.exponential(key, shape, self.rate.dtype) / self.rate
+
+    def left(self, key, interval):
+        return interval
+
+
+class _Gamma(_AbstractRenewal):
+    rate: Float[Array, "*n"]  # 1/ms
+    order: Float[Array, "*n"]
+
+    def interval(self, key, shape):
+        return jax.random.gamma(key, self.order, shape) / (self.order * self.rate)
+
+    def left(self, key, interval):
+        # A random time meets intervals by their length: a gamma variable of order k + 1.
+        more, part = jax.random.split(key)
+        more = jax.random.exponential(more, interval.shape, interval.dtype)
+        met = interval + more / (self.order * self.rate)
+        return met * jax.random.uniform(part, interval.shape, interval.dtype)
+
+
+class _Refractory(_AbstractRenewal):
+    rate: Float[Array, "*n"]  # 1/ms
+    dead: Float[Array, "*n"]
+    tau: Float[Array, "*n"] | None
+
+    def interval(self, key, shape):
+        wait = jax.random.exponential(key, shape, self.rate.dtype) / self.rate
+        if self.tau is not None:
+            wait = self.tau * _recovered(wait / self.tau)
+        return self.dead + wait
+
+    def left(self, key, interval):
+        which, part, wait = jax.random.split(key, 3)
+        mean, wait = self._wait(wait, interval.shape)
+        uniform = lambda key: jax.random.uniform(key, interval.shape, interval.dtype)
+        in_dead = uniform(which) * (self.dead + mean) < self.dead
+        return jnp.where(in_dead, interval - uniform(part) * self.dead, wait)
+
+    def _wait(self, key, shape):
+        """Mean time from the dead time's end to the spike; what a random time leaves of it."""
+        if self.tau is None:
+            wait = jax.random.exponential(key, shape, self.rate.dtype) / self.rate
+            return 1 / self.rate, wait
+        # With y = a exp(-s / tau), what is left, s, has the density of a gamma variable of
+        # order a that is cut off at a; integrated, it gives the mean.
+        a = self.rate * self.tau
+        log_scale = a - a * jnp.log(a) + jax.scipy.special.gammaln(a)
+        mean = self.tau * jnp.exp(log_scale) * jax.scipy.special.gammainc(a, a)
+        # It is below its mean a more often than not: one of 64 is, surely.
+        draw = lambda key: jax.random.loggamma(key, a, shape) - jnp.log(a)
+        log_y = jax.vmap(draw)(jax.random.split(key, 64))
+        log_y = jnp.take_along_axis(log_y, jnp.argmax(log_y < 0, 0)[None], 0)[0]
+        return mean, -self.tau * log_y
+
+
+@eqx.filter_jit
+def _draw(process: _AbstractRenewal, shape: tuple[int, ...], n: int, key: Any) -> Array:
+    """The first `n` spikes of a process in equilibrium."""
+    begin, more = jax.random.split(key)
+    interval = lambda k: process.interval(jax.random.fold_in(more, k), shape)
+    intervals = jax.vmap(interval)(jnp.arange(n))
+    return jnp.cumsum(intervals.at[0].set(process.left(begin, intervals[0])), axis=0)
 
 
 def _capacity(
@@ -223,8 +255,8 @@ def _capacity(
     return math.ceil(np.max(expected + 6 * np.sqrt(expected / order) + 10 + 10 / order))
 
 
-def _known(name: str, times: Array, duration: ArrayLike) -> Array:
-    """Up to where each train is known: its duration, or its last spike if it is too short."""
+def _known(name: str, times: Array, duration: ArrayLike, counts: bool) -> SpikeTrain:
+    """The train, known up to `duration`, or to its last spike where `times` is too short."""
     duration = as_float(duration)
     ends = times[-1] < duration
     if not is_traced(ends) and bool(ends.any()):
@@ -233,7 +265,7 @@ def _known(name: str, times: Array, duration: ArrayLike) -> Array:
             f"{name}.capacity={len(times)} spikes last only to {last:g} ms of "
             f"{float(duration):g} ms: give more."
         )
-    return jnp.where(ends, times[-1], duration)
+    return SpikeTrain(times, jnp.where(ends, times[-1], duration), counts)
 
 
 def _recovered(c: Float[Array, "*n"]) -> Float[Array, "*n"]:
