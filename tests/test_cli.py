@@ -559,6 +559,34 @@ def test_discard_leaves_out_the_beginning(tmp_path):
     assert data["latency"] == pytest.approx(11.0)
 
 
+def test_measures_begin_with_the_right_step(tmp_path):
+    # A charge that fires in every step: 100 spikes, of which 40 are left out.
+    run = ["PerfectIF", "--over", "current=25000", "--duration", "10", "--dt", "0.1"]
+    data = swept(tmp_path, *run, "--discard", "4", "--measure", "spike_count,firing_rate")
+    assert data["spike_count"] == 60
+    assert data["firing_rate"] == pytest.approx(10_000.0)
+
+    # A cell that fires by itself: the latency counts from the start of the current.
+    run = [
+        "LIF",
+        "--set",
+        "e_l=-50",
+        "--over",
+        "current=10",
+        "--duration",
+        "80",
+        "--dt",
+        "0.1",
+    ]
+    data = swept(tmp_path, *run, "--start", "30", "--measure", "latency")
+    sol = snn.simulate(
+        snn.LIF(e_l=-50.0), inputs.step(10.0, start=30.0), 0.1, duration=80.0
+    )
+    times = spike_times(sol.ys, 0.1)
+    assert times[0] < 30
+    assert data["latency"] == pytest.approx(times[times > 30][0] - 30)
+
+
 def test_presets_and_seeds_of_sweep(tmp_path):
     run = ["--duration", "200", "--dt", "0.1", "--measure", "spike_count"]
     noisy = ["EscapeLIF", "--over", "current=200,200,200,200", *run]

@@ -112,17 +112,17 @@ def summary(thing: Any) -> str:
 
 def input_and_source(model: type) -> str:
     """The end of the docstring: what the input is, and where the model comes from."""
-    _, _, end = (inspect.getdoc(model) or "").partition("\nInput: ")
-    return f"Input: {end}" if end else ""
+    doc = inspect.getdoc(model) or ""
+    _, _, end = doc.partition("\nInput: ")
+    return f"Input: {end}" if end else doc.split("\n\n")[-1]
 
 
 def input_unit(model: type) -> str | None:
-    """Unit of the current that drives `model`; None if it is not driven by a current."""
-    stated = re.match(
-        r"Input: current, ([^\s,;:]+?)[.,;:]?(?=\s|$)", input_and_source(model)
-    )
+    """Unit of the current that drives `model`, "" for none; None if no current drives it."""
+    text = input_and_source(model)
+    stated = re.match(r"Input: current, ([^\s,;:]+?)[.,;:]?(?=\s|$)", text)
     if stated is None:
-        return None
+        return None if text.startswith("Input: ") else ""
     return "" if stated[1] == "dimensionless" else stated[1]
 
 

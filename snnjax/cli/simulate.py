@@ -103,7 +103,7 @@ def _rows(
         intervals = isi(times)
         variation = f", CV {cv(intervals):.3f}" if len(intervals) > 1 else ""
         rows.append(("mean interval", f"{intervals.mean():.4g} ms{variation}"))
-    if discover.input_unit(cell.recipe.model) == "":
+    if "dimensionless" in discover.input_and_source(cell.recipe.model):
         rows.append(("units", "the model has none; its time is called ms"))
     for name in names:
         values, unit = columns[name]

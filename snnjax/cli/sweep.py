@@ -1,8 +1,7 @@
 """`snnjax sweep`: a measure of one cell over a grid of its parameters."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 import equinox as eqx
@@ -12,6 +11,7 @@ import numpy as np
 
 from snnjax.cli import discover, figures, files
 from snnjax.cli.cell import Cell
+from snnjax.cli.measure import MEASURES, Window, of_a_trace
 from snnjax.cli.options import (
     cell_options,
     command_line,
@@ -26,105 +26,11 @@ from snnjax.core.checks import whole_steps
 from snnjax.core.neuron import AbstractFiringNeuron
 from snnjax.core.progress import bar
 from snnjax.core.provenance import provenance
-from snnjax.core.recorders import Reduce, Trace
 from snnjax.core.run import finite_leaves
 from snnjax.core.simulate import simulate
-from snnjax.measures import ap_features, finish_isi, running_isi, update_isi
 
 MEMORY = 256e6  # bytes that a chunk may take
 ROWS = 24  # of a table on the screen
-
-
-class Window(NamedTuple):
-    """The part of a run that is measured."""
-
-    dt: float  # ms
-    first: int  # step
-    n_steps: int  # of the whole run
-    start: float  # of the current, ms
-
-
-class Measure(NamedTuple):
-    """A number of a run: what to record for it, and how it comes out of that."""
-
-    unit: str | None  # None is that of v
-    help: str
-    record: Callable[[Window], Any]
-    finish: Callable[[Any, Window, Any], Any]
-
-
-def _since_first(update: Callable, start: Any) -> Callable[[Window], Reduce]:
-    def record(window: Window) -> Reduce:
-        def function(carry, now, state, output):
-            new = update(carry, now, state, output)
-            keep = now.step >= window.first
-            return jax.tree.map(lambda x, old: jnp.where(keep, x, old), new, carry)
-
-        return Reduce(function, start() if callable(start) else start)
-
-    return record
-
-
-def _latency(window: Window) -> Reduce:
-    begin = round(window.start / window.dt)
-    function = lambda carry, now, state, output: jnp.where(
-        (carry < 0) & (output > 0) & (now.step >= begin), now.step, carry
-    )
-    return Reduce(function, np.int32(-1))
-
-
-def _trace(window: Window) -> Trace:
-    return Trace("v")
-
-
-def _half_width(v: Any, window: Window, model: Any) -> Any:
-    level = getattr(model, "full", model).spike_level
-    rest = model.init(()).v if not model.stochastic else v[0]
-    start = window.first * window.dt
-    return ap_features(v, window.dt, level=level, base=rest, start=start).half_width
-
-
-_count = _since_first(lambda n, now, state, output: n + (output > 0), np.int32(0))
-
-MEASURES = {
-    "firing_rate": Measure(
-        "Hz",
-        "spikes per second",
-        _count,
-        lambda n, w, model: 1e3 * n / ((w.n_steps - w.first) * w.dt),
-    ),
-    "spike_count": Measure("", "number of spikes", _count, lambda n, w, model: n),
-    "latency": Measure(
-        "ms",
-        "from --start to the first spike",
-        _latency,
-        lambda i, w, model: jnp.where(i < 0, jnp.nan, (i + 1) * w.dt - w.start),
-    ),
-    "cv": Measure(
-        "",
-        "coefficient of variation of the intervals",
-        _since_first(lambda s, now, state, output: update_isi(s, output), running_isi),
-        lambda s, w, model: finish_isi(s, w.dt).cv,
-    ),
-    "peak": Measure(
-        None,
-        "largest v",
-        _since_first(lambda x, now, state, output: jnp.maximum(x, state.v), -np.inf),
-        lambda x, w, model: x,
-    ),
-    "minimum": Measure(
-        None,
-        "smallest v",
-        _since_first(lambda x, now, state, output: jnp.minimum(x, state.v), np.inf),
-        lambda x, w, model: x,
-    ),
-    "half_width": Measure(
-        "ms",
-        "of the first spike, halfway between rest and its peak",
-        _trace,
-        _half_width,
-    ),
-}
 
 
 def _measures(ctx: Any, param: Any, given: tuple[str, ...]) -> list[str]:
@@ -258,7 +164,7 @@ def run(
 
 def _chunk(total: int, names: list[str], n_steps: int) -> int:
     """Points to run at once: few enough for memory, and for the bar to move."""
-    trace = 16 * n_steps if any(MEASURES[n].record is _trace for n in names) else 0
+    trace = 16 * n_steps if any(MEASURES[n].record is of_a_trace for n in names) else 0
     most = int(MEMORY / (4 * (1000 + trace)))
     return max(1, min(total, most, max(256, -(-total // 10))))
 

@@ -55,7 +55,7 @@ class Positive(click.ParamType):
     name = "NUMBER"
 
     def convert(self, value, param, ctx):
-        value = number(value, param.opts[0]) if isinstance(value, str) else value
+        value = _option_number(value, param)
         if value <= 0:
             self.fail(f"{value:g} is not above 0.")
         return value
@@ -67,7 +67,12 @@ class Finite(click.ParamType):
     name = "NUMBER"
 
     def convert(self, value, param, ctx):
-        return number(value, param.opts[0]) if isinstance(value, str) else value
+        return _option_number(value, param)
+
+
+def _option_number(value: Any, param: click.Parameter | None) -> float:
+    name = "" if param is None else param.opts[0]
+    return number(value, name) if isinstance(value, str) else value
 
 
 def number(text: str, name: str) -> float:
