@@ -1,16 +1,18 @@
 """Parameters of a model: default, unit and bounds, each stated once, where it is declared."""
 
 import dataclasses
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
 from snnjax.core import checks
 
 _KEY = "snnjax"
+M = TypeVar("M")
 
 
 class Parameter(NamedTuple):
@@ -106,6 +108,19 @@ def parameters(module: Any, prefix: str = "") -> Iterator[tuple[str, Any, Parame
     elif isinstance(module, list | tuple):
         for i, part in enumerate(module):
             yield from parameters(part, f"{prefix}.{i}" if prefix else str(i))
+
+
+def map_parameters(
+    f: Callable[[str, Any], Any], module: M, other: Callable[[Any], Any] = lambda x: x
+) -> M:
+    """`module` with each parameter `x` of dotted `name` as `f(name, x)`, else `other(x)`."""
+    names = {name for name, _, _ in parameters(module)}
+
+    def one(path, x):
+        name = jax.tree_util.keystr(path, simple=True, separator=".")
+        return f(name, x) if name in names else other(x)
+
+    return jax.tree_util.tree_map_with_path(one, module)
 
 
 def check_parameters(module: eqx.Module) -> None:

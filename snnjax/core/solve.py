@@ -176,9 +176,8 @@ def _require_end(ys, times, model, problem, count, reached, duration):
         f"than solve.max_steps={problem.max_steps}. Give more, or a larger rtol and atol.",
     ]
     if checks.is_traced((lost, failed)):
-        return eqx.branched_error_if(
-            (ys, times), lost | failed, jnp.where(lost, 0, 1), messages
-        )
+        which = jnp.where(lost, 0, 1)
+        return checks.raise_if((ys, times), lost | failed, which, messages)
     if lost or failed:
         at = f" It happened at {float(jnp.min(reached)):g} ms; throw=False keeps what was found."
         raise ValueError(messages[0 if lost else 1] + at)

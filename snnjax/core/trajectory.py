@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float
 
 from snnjax.core.integrators import flow
 from snnjax.core.neuron import AbstractFiringNeuron, AbstractNeuron
-from snnjax.core.parameters import parameters
+from snnjax.core.parameters import map_parameters, parameters
 
 FIRST_STEP = 1e-3  # ms; adapted from there
 
@@ -35,16 +35,18 @@ class Problem(eqx.Module):
             return Cell(self, model, start, self.current).run()
         # A value for each neuron in every parameter, and the neurons last in every array.
         terms = {name: spec.terms for name, _, spec in parameters(model) if spec.per_neuron}
-        where = lambda tree: [_part(tree, name) for name in terms]
-        lead = lambda x, n: x.shape[:n]
-        spread = lambda x, n: jnp.broadcast_to(
-            x.reshape(lead(x, n) + (1,) * (len(shape) + n - x.ndim) + x.shape[n:]),
-            lead(x, n) + shape,
-        ).reshape(*lead(x, n), -1)
-        many = [spread(x, n) for x, n in zip(where(model), terms.values(), strict=True)]
-        each = eqx.tree_at(where, model, many)
-        axes = jax.tree.map(lambda _: None, model)
-        axes = eqx.tree_at(where, axes, [-1] * len(terms), is_leaf=lambda x: x is None)
+
+        def spread(name, x):
+            if name not in terms:
+                return x
+            lead, own = x.shape[: terms[name]], x.shape[terms[name] :]
+            x = x.reshape(*lead, *(1,) * (len(shape) - len(own)), *own)
+            return jnp.broadcast_to(x, lead + shape).reshape(*lead, -1)
+
+        each = map_parameters(spread, model)
+        axes = map_parameters(
+            lambda name, _: -1 if name in terms else None, model, lambda _: None
+        )
         one = lambda model, start, i: Cell(
             self, model, start, _One(self.current, i, shape)
         ).run()
@@ -291,15 +293,3 @@ def _crossing_level(model: AbstractNeuron, state: Any) -> Float[Array, ""]:
 
 def _put(buffer: Array, i: Any, x: Array, on: Bool[Array, ""]) -> Array:
     return buffer.at[jnp.where(on, i, len(buffer))].set(x, mode="drop")
-
-
-def _part(tree: Any, name: str) -> Any:
-    """The part of a model with the dotted `name` that `parameters` gives it."""
-    for key in name.split("."):
-        if isinstance(tree, dict):
-            tree = tree[key]
-        elif isinstance(tree, list | tuple):
-            tree = tree[int(key)]
-        else:
-            tree = getattr(tree, key)
-    return tree
