@@ -82,15 +82,14 @@ def test_whole_trajectory_equals_the_second_implementation(truth):
         np.testing.assert_allclose(sol.ys[name], truth[1][1:, k], atol=1e-3 * scale)
 
 
-def test_spike_time_error_of_the_loop_halves_with_dt(truth):
+def test_spike_time_error_of_the_loop_halves_with_dt():
     error = []
-    for dt in (0.01, 0.005, 0.0025):
+    for dt in (0.01, 0.005):
         cell = snn.HodgkinHuxley.rest_zero(v_init=0.0, gates_init=TYPED, integrator=LOOP)
         t, v = voltage(cell, pulse(10, 15, 10.0, 15, dt, early=1), dt)
         error.append(crossings(t, v, 50.0)[0] - 11.8677)
     assert error[0] == pytest.approx(-0.026, abs=5e-4)
     assert error[0] / error[1] == pytest.approx(2, rel=0.02)
-    assert error[1] / error[2] == pytest.approx(2, rel=0.02)
 
 
 def test_pulse_of_1_ms():
@@ -102,13 +101,6 @@ def test_pulse_of_1_ms():
     t, y = solve(REST_ZERO, start_of(cell), pieces, 0.002)
     assert crossings(t, y[:, 0], 50.0) == pytest.approx([12.2156], abs=1e-4)
     assert y[:, 0].max() == pytest.approx(104.1, abs=0.05)
-
-
-def test_threshold_of_a_1_ms_pulse():
-    amplitude = np.array([6.9, 6.9205, 6.9215, 6.95])
-    cell = snn.HodgkinHuxley.rest_zero(integrator=snn.RK4())
-    _, v = voltage(cell, pulse(1, 2, amplitude, 20, 0.01), 0.01)
-    np.testing.assert_array_equal(v.max(0) > 50, [False, False, True, True])
 
 
 # What a cell rests at.
@@ -335,13 +327,12 @@ def test_what_ends_repetitive_firing():
 
 
 def test_all_or_none():
-    amplitude = np.array([6.0, 6.8, 7.0, 8.0, 10.0, 14.0])
-    cell = snn.HodgkinHuxley(integrator=snn.RK4())
+    amplitude = np.array([6.0, 6.9205, 6.9215, 7.0, 10.0, 14.0])  # threshold: 6.921
+    cell = snn.HodgkinHuxley(integrator=snn.RK4(), e_l=-54.4)
     _, v = voltage(cell, pulse(1, 2, amplitude, 30, 0.01), 0.01)
     peak, trough = v.max(0), v.min(0)
     assert np.all(peak[:2] < -50)  # nothing,
-    assert np.all(peak[2:] > 30)  # or all, above 0
-    assert np.ptp(peak[2:]) < 8
+    assert np.all(peak[2:] > 20)  # or all, above 0
     assert -80 < v[0, 0] < -40
     assert np.all((trough[2:] < v[0, 0] - 8) & (trough[2:] > -77))  # hyperpolarised after
     width = ap_features(v[1:, 4], 0.01, level=0.0, base=-64.9964).half_width
@@ -421,12 +412,17 @@ def test_a_further_channel_slows_firing_as_in_a_plain_loop():
 
 
 def test_a_channel_in_two_halves_is_the_channel():
-    half = snn.HodgkinHuxley(
-        g_l=0.15, channels={"l2": snn.Channel(jnp.asarray(0.15), -54.387)}
-    )
-    _, one = voltage(snn.HodgkinHuxley(), np.full(2000, 10.0), 0.01)
-    _, two = voltage(half, np.full(2000, 10.0), 0.01)
-    np.testing.assert_allclose(two, one, atol=1e-8)
+    leak = snn.Channel(jnp.asarray(0.15), -54.387)
+    half = snn.HodgkinHuxley(g_l=0.15, channels={"l2": leak})
+    whole = snn.HodgkinHuxley()
+    assert half.rest().v == pytest.approx(float(whole.rest().v), abs=1e-9)
+    state = whole.rest()._replace(v=jnp.asarray(-20.0))
+    for ours, theirs in zip(
+        half.derivative(state, 10.0).values(),
+        whole.derivative(state, 10.0).values(),
+        strict=True,
+    ):
+        assert ours == pytest.approx(float(theirs), abs=1e-9)
 
 
 def test_currents_balance_and_conductances_are_those_of_the_gates():
@@ -465,30 +461,19 @@ def test_order_of_convergence(scheme, order, error):
     _, y = solve(squid(), start, ((3, 0.0),), 3.0)
     gates = dict(zip("mhn", start[1:], strict=True))
     cell = snn.HodgkinHuxley(v_init=start[0], gates_init=gates, integrator=scheme)
+
+    @jax.jit
+    def v_end(dt, n):
+        step = lambda _, state: cell.step(state, 0.0, dt)[0]
+        return jax.lax.fori_loop(0, n, step, cell.init()).v
+
     dts = [0.02, 0.01, 0.005] if order > 1 else [0.01, 0.005, 0.0025]
-    errors = [
-        abs(voltage(cell, np.zeros(round(3 / dt)), dt)[1][-1] - y[-1, 0]) for dt in dts
-    ]
+    errors = [abs(v_end(dt, round(3 / dt)) - y[-1, 0]) for dt in dts]
     found = np.log2(np.array(errors[:-1]) / errors[1:])
     np.testing.assert_allclose(found, order, atol=0.15)
     if error is not None:
         at = errors[1] if order == 2 else errors[0]
         assert at == pytest.approx(error, rel=0.04)
-
-
-def test_derivative_serves_an_adaptive_solver():
-    import diffrax
-
-    cell = snn.HodgkinHuxley()
-    names = cell.derivative(cell.rest(), 0.0)
-    start = {k: getattr(cell.init(), k) for k in names}
-    field = lambda t, y, current: cell.derivative(snn.HodgkinHuxleyState(**y), current)
-    y = diffrax.diffeqsolve(
-        diffrax.ODETerm(field), diffrax.Dopri8(), 0.0, 10.0, 1e-3, start, 10.0,
-        stepsize_controller=diffrax.PIDController(rtol=1e-10, atol=1e-12),
-    ).ys  # fmt: skip
-    _, ours = solve(squid(), start_of(cell), ((10, 10.0),), 10.0)
-    np.testing.assert_allclose([y[k][0] for k in "vmhn"], ours[-1], rtol=1e-6)
 
 
 # As a model of the library.
@@ -509,34 +494,29 @@ def test_gradients_of_a_spike():
     current = pulse(1, 3, 10.0, 6, 0.02)
 
     @jax.jit
-    def v_end(g_na, temperature, e_l, scale):
-        cell = snn.HodgkinHuxley(g_na=g_na, temperature=temperature, e_l=e_l)
+    def v_end(g_na, temperature, e_l, scale, rate):
+        kinetics = snn.kinetics.hodgkin_huxley_1952()
+        kinetics["k"]["n"] = eqx.tree_at(lambda g: g.alpha.rate, kinetics["k"]["n"], rate)
+        cell = snn.HodgkinHuxley(
+            g_na=g_na, temperature=temperature, e_l=e_l, kinetics=kinetics, v_init=-65.0
+        )
         sol = snn.simulate(cell, scale * current, 0.02, record=snn.Trace("v", every=300))
         return sol.ys[-1]
 
-    check_grads(v_end, (120.0, 6.3, -54.387, 1.0), order=1, eps=1e-5, rtol=1e-4)
-
-
-def test_gradient_reaches_the_kinetics():
-    @jax.jit
-    def v_end(rate):
-        kinetics = snn.kinetics.hodgkin_huxley_1952()
-        kinetics["k"]["n"] = eqx.tree_at(lambda g: g.alpha.rate, kinetics["k"]["n"], rate)
-        cell = snn.HodgkinHuxley(kinetics=kinetics)
-        return snn.simulate(cell, np.full(200, 5.0), 0.01, record=snn.Trace("v")).ys[-1]
-
-    check_grads(v_end, (jnp.asarray(0.1),), order=1, eps=1e-6, rtol=1e-4)
+    at = (120.0, 6.3, -54.387, 1.0, jnp.asarray(0.1))
+    check_grads(v_end, at, order=1, modes=["rev"], eps=1e-5, rtol=1e-4)
 
 
 def test_single_precision_follows_double():
-    down = lambda tree: jax.tree.map(
-        lambda x: x.astype(jnp.float32) if eqx.is_inexact_array(x) else x, tree
+    cell = jax.tree.map(
+        lambda x: x.astype(jnp.float32) if eqx.is_inexact_array(x) else x,
+        snn.HodgkinHuxley(integrator=snn.RK4()),
     )
-    current = pulse(1, 3, 10.0, 8, 0.01)
-    run = lambda cell: snn.simulate(cell, current, 0.01, record=snn.Trace("v"))
-    single, double = run(down(snn.HodgkinHuxley())), run(snn.HodgkinHuxley())
-    assert {x.dtype for x in jax.tree.leaves(single.final)} == {jnp.dtype("float32")}
-    np.testing.assert_allclose(single.ys, double.ys, atol=0.05)
+    sol = snn.simulate(cell, pulse(1, 3, 10.0, 8, 0.01), 0.01, record=snn.Trace("v"))
+    assert {x.dtype for x in jax.tree.leaves(sol.final)} == {jnp.dtype("float32")}
+    pieces = ((1, 0.0), (2, 10.0), (5, 0.0))
+    _, y = solve(squid(), start_of(snn.HodgkinHuxley()), pieces, 0.01)
+    np.testing.assert_allclose(sol.ys, y[1:, 0], atol=0.02)
 
 
 def test_exports_for_every_platform():
