@@ -9,8 +9,8 @@ from snnjax import measures as ms
 
 @pytest.fixture(scope="module")
 def poisson():
-    """A Bernoulli raster at 20 Hz and 0.1 ms: 30 s of 8 neurons, about 600 spikes each."""
-    return np.random.default_rng(1).random((300_000, 8)) < 0.002
+    """A Bernoulli raster at 20 Hz and 0.1 ms: 15 s of 8 neurons, about 300 spikes each."""
+    return np.random.default_rng(1).random((150_000, 8)) < 0.002
 
 
 def regular(period, steps=1000, first=0):
@@ -105,10 +105,9 @@ def test_intervals_with_padding_under_jit_and_vmap():
         expected = f(times)
         assert isinstance(expected, np.ndarray)
         assert_allclose(jax.jit(f)(padded), expected, rtol=1e-12)
-        assert_allclose(jax.vmap(f, 1)(padded), expected, rtol=1e-12)
+        assert_allclose(jax.jit(jax.vmap(f, 1))(padded), expected, rtol=1e-12)
         push = lambda eps, f=f: f(padded.at[:40].add(eps * moved)).sum()
         difference = (f(times + 1e-6 * moved) - f(times - 1e-6 * moved)).sum() / 2e-6
-        assert_allclose(jax.jit(jax.jacfwd(push))(0.0), difference, rtol=1e-6)
         assert_allclose(jax.jit(jax.jacrev(push))(0.0), difference, rtol=1e-6)
     regular_train = jnp.arange(5.0)
     assert np.isfinite(jax.grad(lambda t: ms.cv(ms.isi(t)))(regular_train)).all()
@@ -133,9 +132,9 @@ def test_poisson_has_cv_and_fano_one(poisson):
     assert abs(statistics.cv.mean() - np.sqrt(0.998)) < 4 / np.sqrt(n)
     assert abs(statistics.cv2.mean() - 1) < 4 / np.sqrt(n)
     counts = ms.spike_counts(poisson, 0.1, 100.0)
-    assert counts.shape == (300, 8)
+    assert counts.shape == (150, 8)
     assert counts.sum() == n
-    assert abs(ms.fano_factor(counts).mean() - 0.998) < 4 * np.sqrt(2 / 2400)
+    assert abs(ms.fano_factor(counts).mean() - 0.998) < 4 * np.sqrt(2 / 1200)
     assert abs(ms.mean_rate(poisson, 0.1).mean() - 20.0) < 4 * 20.0 / np.sqrt(n)
 
 
@@ -183,10 +182,13 @@ def test_one_pass_statistics_of_few_spikes():
 def test_one_pass_statistics_do_not_depend_on_vmap_or_chunks(poisson):
     spikes = jnp.asarray(poisson[:5000])
     whole = ms.isi_statistics(spikes, 0.1)
-    batched = jax.vmap(lambda s: ms.isi_statistics(s, 0.1), 1)(spikes)
+    batched = jax.jit(jax.vmap(lambda s: ms.isi_statistics(s, 0.1), 1))(spikes)
+    run = jax.jit(
+        lambda s, x: jax.lax.scan(lambda s, x: (ms.update_isi(s, x), None), s, x)[0]
+    )
     state = ms.running_isi((8,))
     for chunk in spikes.reshape(10, 500, 8):
-        state = jax.lax.scan(lambda s, x: (ms.update_isi(s, x), None), state, chunk)[0]
+        state = run(state, chunk)
     for a, b, c in zip(whole, batched, ms.finish_isi(state, 0.1), strict=True):
         assert_array_equal(a, b)
         assert_array_equal(a, c)
@@ -242,10 +244,10 @@ def test_power_spectrum_finds_a_rhythm_and_its_power():
 
 def test_spectrum_of_a_poisson_train_is_flat(poisson):
     rate = ms.population_rate(poisson, 0.1)
-    f, power = ms.power_spectrum(rate[:200_000], 0.1, segment=100.0)
-    # One-sided power of a Poisson process: 2 * rate / n neurons; 399 half overlapping
-    # segments leave about 10 % of scatter in each of 500 bins.
-    assert_allclose(power[5:-5].mean(), 2 * float(rate[:200_000].mean()) / 8, rtol=0.03)
+    f, power = ms.power_spectrum(rate, 0.1, segment=100.0)
+    # One-sided power of a Poisson process: 2 * rate / n neurons; 299 half overlapping
+    # segments leave about 8 % of scatter in each of 500 bins.
+    assert_allclose(power[5:-5].mean(), 2 * float(rate.mean()) / 8, rtol=0.03)
     assert f[-1] == pytest.approx(5000.0)
 
 
