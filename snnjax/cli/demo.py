@@ -7,16 +7,15 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import matplotlib.pyplot as plt
 import numpy as np
 
 from snnjax import inputs, measures, plot
-from snnjax.cli.digits import DigitsResult, train_digits
-from snnjax.core.progress import bar
+from snnjax.cli.digits import train_digits
 from snnjax.core.recorders import SpikeCount, SpikeRaster, Trace
 from snnjax.core.simulate import simulate
 from snnjax.networks import izhikevich_2003
 from snnjax.neurons import HodgkinHuxley
+from snnjax.plot import save
 
 
 class Row(NamedTuple):
@@ -41,9 +40,8 @@ def run(directory: Path, quick: bool = False) -> list[Row]:
         train,
     ]
     rows, start = [], time.perf_counter()
-    with plt.ioff():
-        for part in parts:
-            rows += part(directory, quick)
+    for part in parts:
+        rows += part(directory, quick)
     widths = [max(len(r[i]) for r in rows) for i in range(3)]
     print()
     for r in rows:
@@ -51,16 +49,6 @@ def run(directory: Path, quick: bool = False) -> list[Row]:
     print(f"\n{len(rows)} results in {time.perf_counter() - start:.0f} s, "
           f"figures in {directory}/")  # fmt: skip
     return rows
-
-
-def save(axes: Any, path: Path, title: str = "") -> str:
-    """Write the figure that holds `axes`; returns the name of its file."""
-    figure = np.atleast_1d(np.asarray(axes, dtype=object)).ravel()[0].figure
-    if title:
-        figure.suptitle(title, fontsize="medium")
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
-    return path.name
 
 
 def hodgkin_huxley(directory: Path, quick: bool) -> list[Row]:
@@ -93,7 +81,7 @@ def hodgkin_huxley(directory: Path, quick: bool) -> list[Row]:
             "  conductances",
             f"g_Na up to {float(open_channels['na'].max()):.1f} mS/cm2",
             conductances,
-        ),  # fmt: skip
+        ),
         Row("  gates at rest", at_rest, curves),
     ]
 
@@ -188,10 +176,16 @@ def train(directory: Path, quick: bool) -> list[Row]:
     """A spiking network learns handwritten digits."""
     r = train_digits(epochs=3 if quick else 30)
     curve = save(plot.learning_curve(r.history), directory / "4_learning.png")
+    spikes = {"input": r.inputs}
+    spikes |= {f"LIF {i}": x for i, x in enumerate(r.layer_outputs[1:-1:2], 1)}
     ax = plot.confusion_matrix(r.data.test[1], r.predicted)
     ax.set_title(f"test set, {100 * r.test_accuracy:.1f} % correct", fontsize="medium")
     matrix = save(ax, directory / "4_confusion.png")
-    layers = save(layer_raster(r), directory / "4_layers.png")
+    axes = plot.layers(
+        r.data.test[0][0].reshape(8, 8), spikes, r.layer_outputs[-1],
+        dt=1.0, label=r.data.test[1][0], answer=r.predicted[0],
+    )  # fmt: skip
+    layers = save(axes, directory / "4_layers.png")
     sizes = " / ".join(str(len(part[1])) for part in r.data)
     return [
         Row("Digits, spiking network",
@@ -201,33 +195,3 @@ def train(directory: Path, quick: bool) -> list[Row]:
         Row("  saved and loaded", "outputs identical" if r.reloaded_identical else
             "OUTPUTS DIFFER", layers),
     ]  # fmt: skip
-
-
-def layer_raster(r: DigitsResult) -> Any:
-    """The digit, its spikes through the layers, and the readout."""
-    spiking = [("input", r.inputs)]
-    spiking += [(f"LIF {i}", x) for i, x in enumerate(r.layer_outputs[1:-1:2], 1)]
-    figure, axes = plt.subplots(
-        1,
-        len(spiking) + 2,
-        figsize=(11, 3),
-        layout="constrained",
-        width_ratios=[1, 2, 2, 2, 2],
-    )
-    axes[0].imshow(r.data.test[0][0].reshape(8, 8), cmap="gray_r")
-    axes[0].set_axis_off()
-    axes[0].set_title(f"a {r.data.test[1][0]}", fontsize="medium")
-    for ax, (name, spikes) in zip(axes[1:-1], spiking, strict=True):
-        plot.raster(spikes, dt=1.0, ax=ax)
-        ax.set_title(f"{name}, {spikes.sum():.0f} spikes", fontsize="medium")
-    readout, ts = r.layer_outputs[-1], np.arange(1, len(r.inputs) + 1)
-    answer = r.predicted[0]
-    for k in range(10):
-        chosen = k == answer
-        axes[-1].plot(ts, readout[:, k], lw=2 if chosen else 0.8, alpha=1 if chosen else 0.4,
-                      color=plot.style.colour(1) if chosen else "black")  # fmt: skip
-    plot.style.tidy(axes[-1])
-    axes[-1].set_title(f"readout: {answer}", fontsize="medium")
-    axes[-1].set_xlabel("time (ms)")
-    axes[-1].set_ylabel("$v$ of each class")
-    return axes
