@@ -55,6 +55,10 @@ REFUSALS = {
     "A.b must be one of ['sine', 'ramp'], got 'sin'. Did you mean 'sine'?": (
         lambda: checks.one_of("sin", ["sine", "ramp"], "A.b")
     ),
+    "A.b must be a whole number above 0, got 2.5.": lambda: checks.count(2.5, "A.b"),
+    "A.b must be a whole number above 0, got 0.": lambda: checks.count(0, "A.b"),
+    "A.b must be a whole number above 0, got '3'.": lambda: checks.count("3", "A.b"),
+    "A.b must be a whole number above 0, got inf.": lambda: checks.count(np.inf, "A.b"),
     "A.b must be one of ['sine'], got 3.": lambda: checks.one_of(3, ["sine"], "A.b"),
 }
 
@@ -71,6 +75,7 @@ def test_what_is_in_order_passes_as_floats():
         assert check(3, "A.b").dtype == jnp.float64
     assert checks.at_least(0, 0, "A.b") == 0 and checks.at_most(0, 0, "A.b") == 0
     assert checks.one_of("a", iter("ab"), "A.b") == "a"
+    assert checks.count(3.0, "A.b") == 3 and isinstance(checks.count(3.0, "A.b"), int)
 
 
 def test_traced_values_are_let_through():

@@ -74,6 +74,17 @@ def one_of(x: Any, choices: Iterable[Any], name: str) -> Any:
     return x
 
 
+def count(n: Any, name: str) -> int:
+    """`n` as an int above 0; refuses what is not whole."""
+    try:
+        whole = int(n)
+        if whole == n and whole > 0:
+            return whole
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ValueError(f"{name} must be a whole number above 0, got {n!r}.")
+
+
 def whole_steps(duration: float, dt: float, name: str) -> int:
     """`duration / dt` as a whole number; refuses a duration that dt does not divide."""
     steps = decimal(duration) / decimal(dt)

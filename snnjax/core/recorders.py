@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from snnjax.core.checks import nearest
+from snnjax.core.checks import count, nearest
 
 What = str | Callable[[Any, Any], Any]
 
@@ -295,15 +295,11 @@ class SpikeRaster(AbstractRecorder):
     - `what`: also record this value of the neuron that fired, such as "w" (see `Trace`).
     """
 
-    capacity: int = eqx.field(static=True)
+    capacity: int = eqx.field(
+        static=True, converter=lambda n: count(n, "SpikeRaster.capacity")
+    )
     what: What | None = eqx.field(default=None, static=True)
     every: int | None = _every()
-
-    def __check_init__(self):
-        if int(self.capacity) != self.capacity or self.capacity < 1:
-            raise ValueError(
-                f"SpikeRaster.capacity must be a whole number above 0, got {self.capacity}."
-            )
 
     def _value(self, state, output):
         value = pick(self.what, state, output)

@@ -232,10 +232,7 @@ def _n_steps(drive, n_steps, duration, dt, recorders) -> int:
             "For a current that is constant in time, one value a neuron, use "
             "inputs.constant(values)."
         )
-    if int(n_steps) != n_steps or n_steps < 1:
-        raise ValueError(
-            f"simulate.n_steps must be a whole number above 0, got {n_steps!r}."
-        )
+    n_steps = checks.count(n_steps, "simulate.n_steps")
     periods = sorted({r.every for r in recorders if r.every})
     for r in recorders:
         if r.every and n_steps % r.every:
@@ -248,7 +245,7 @@ def _n_steps(drive, n_steps, duration, dt, recorders) -> int:
                 f"Of the recorders' every={short} and every={long}, one must "
                 "divide the other."
             )
-    return int(n_steps)
+    return n_steps
 
 
 def _chunk(chunk, progress, n_steps, recorders) -> int:

@@ -31,10 +31,7 @@ class Linear(AbstractDynamics[tuple[()]]):
         bias: bool = True,
     ):
         for name, size in (("in_features", in_features), ("out_features", out_features)):
-            if int(size) != size or size < 1:
-                raise ValueError(
-                    f"Linear.{name} must be a whole number above 0, got {size}."
-                )
+            checks.count(size, f"Linear.{name}")
         gain = checks.positive(gain, "Linear.gain")
         self.weight = (
             gain * jax.random.normal(key, (out_features, in_features)) / in_features**0.5

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from snnjax.core.checks import count
 from snnjax.core.parameters import check_parameters, parameter
 
 
@@ -14,7 +15,9 @@ class BernoulliCode(eqx.Module):
     Called as `code(x, key)`, x [...] in 0 .. 1, it gives spikes [n_steps, ...].
     """
 
-    n_steps: int = eqx.field(static=True)
+    n_steps: int = eqx.field(
+        static=True, converter=lambda n: count(n, "BernoulliCode.n_steps")
+    )
     max_probability: Float[Array, ""] = parameter(1.0, "", at_least=0, at_most=1)
 
     def __check_init__(self):
@@ -32,7 +35,9 @@ class LatencyCode(eqx.Module):
     Called as `code(x, key)`, x [...] in 0 .. 1, it gives spikes [n_steps, ...]; no randomness.
     """
 
-    n_steps: int = eqx.field(static=True)
+    n_steps: int = eqx.field(
+        static=True, converter=lambda n: count(n, "LatencyCode.n_steps")
+    )
     smallest: Float[Array, ""] = parameter(0.05, "", at_least=0, at_most=1)
 
     def __check_init__(self):
