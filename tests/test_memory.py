@@ -1,0 +1,55 @@
+"""The memory of a run is that of its recorders, however long it is."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+SCRIPT = """
+import json, resource, time
+
+import jax.numpy as jnp
+import numpy as np
+
+import snnjax as snn
+
+n, steps, dt = 10_000, 1_000_000, 0.1
+current = np.linspace(150.0, 400.0, n)
+start = time.perf_counter()
+sol = snn.simulate(
+    snn.LIF(), lambda i, dt: jnp.asarray(current, jnp.float32), dt, n_steps=steps,
+    record=dict(total=snn.SpikeCount(), bins=snn.SpikeCount(every=100_000)),
+)
+total = np.asarray(sol.ys["total"])
+seconds = time.perf_counter() - start
+kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps(dict(
+    seconds=seconds, gb=kb / 2**20, dtype=str(total.dtype), total=total.tolist(),
+    bins=np.asarray(sol.ys["bins"]).sum(0).tolist(), current=current.tolist(),
+)))
+"""
+
+
+@pytest.mark.slow
+def test_a_million_steps_of_ten_thousand_neurons_fit_into_a_gigabyte():
+    # Apart from this process, whose own peak would be counted; float32, as by default.
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        env={**os.environ, "JAX_ENABLE_X64": "0"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    run = json.loads(done.stdout.splitlines()[-1])
+    print(f"{run['seconds']:.0f} s, {run['gb']:.2f} GB")  # noqa: T201
+    assert run["gb"] < 1
+    assert run["dtype"] == "float32"
+    total, current = np.array(run["total"]), np.array(run["current"])
+    np.testing.assert_array_equal(total, run["bins"])
+    assert np.all(total[current < 199.9] == 0)
+    drive = current[current > 210] / 10  # mV above e_l
+    climb = 10 * np.log(drive / (drive - 20))  # ms from reset to threshold
+    # A spike ends the first step past threshold, and waits 20 steps.
+    period = 2.0 + 0.1 * np.ceil(climb / 0.1)
+    np.testing.assert_allclose(total[current > 210], 1e5 / period, rtol=0.02)
