@@ -11,6 +11,7 @@ from jaxtyping import Array, Complex, Float
 from snnjax.core import checks
 from snnjax.core.integrators import flow
 from snnjax.core.neuron import AbstractNeuron
+from snnjax.core.parameters import parameters
 
 
 class FixedPoint(NamedTuple):
@@ -34,6 +35,7 @@ class PhasePlane(NamedTuple):
     fixed_points: list[FixedPoint]
     field: dict[str, Float[np.ndarray, "grid grid"]]  # slopes, per ms, by variable
     grid: dict[str, Float[np.ndarray, "grid"]]  # where `field` was taken
+    unit: str  # of v; "" where the model is dimensionless
 
 
 def fixed_points(
@@ -129,7 +131,9 @@ def phase_plane(
     field = _slopes(model, current, bounds, x, y)
     inside = lambda p: all(b[0] <= p.values[n] <= b[1] for n, b in bounds.items())
     found = [p for p in fixed_points(model, current, v=bounds["v"]) if inside(p)]
-    return PhasePlane(float(current), bounds, lines, found, field, grid)
+    units = {name: spec.unit for name, _, spec in parameters(model)}
+    unit = units.get("spike_level", units.get("v_reset", "mV"))
+    return PhasePlane(float(current), bounds, lines, found, field, grid, unit)
 
 
 @eqx.filter_jit

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from snnjax.analysis import FICurve
 from snnjax.core.recorders import Events
 from snnjax.measures import isi
 from snnjax.plot.style import LABELS, array, colour, legend, one, stacked
@@ -42,8 +43,11 @@ def raster(
             marker="|" if n <= 100 else ".", linewidths=0.8 if n <= 100 else 0, label=name,
         )  # fmt: skip
         if rate_bin is not None:
-            edges = np.arange(0, duration + rate_bin, rate_bin)
-            rate = np.histogram(times[own], edges)[0] / (size * rate_bin / 1000)
+            n_bins = int(np.ceil(duration / rate_bin - 1e-9))
+            edges = np.minimum(rate_bin * np.arange(n_bins + 1), duration)
+            # A spike has the time at the end of its step, which belongs to the bin it ends.
+            counts, _ = np.histogram(times[own] - 1e-6 * rate_bin, edges)
+            rate = 1e3 * counts / (size * np.diff(edges))
             axes[1].stairs(rate, edges, color=colour(i), label=name)
         first += size
     axes[0].set_ylabel("neuron")
@@ -80,23 +84,36 @@ def isi_histogram(times: Any, *, bins: Any = 30, ax: Axes | None = None) -> Axes
     ax = one(ax)
     ax.hist(isi(times), bins=bins, color=colour(0), edgecolor="white", linewidth=0.5)
     ax.set_xlabel("interspike interval (ms)")
-    ax.set_ylabel("number")
+    ax.set_ylabel("number of intervals")
     return ax
 
 
 def fi_curve(
-    current: Any,
-    rate: Any,
+    current: FICurve | Any,
+    rate: Any = None,
     *,
     unit: str = "pA",
     label: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Firing rate in Hz against current, in `unit`."""
+    """Firing rate in Hz against current, in `unit`.
+
+    - `current`: of `analysis.fi_curve`, which draws the first interval's rate beside the
+      last one's; or currents, with their `rate`.
+    """
     ax = one(ax)
-    ax.plot(array(current), array(rate), color=colour(len(ax.lines)), lw=1.5, label=label)
+    if isinstance(current, FICurve):
+        curves = {"first interval": current.initial, "last interval": current.steady}
+        current = current.current
+    elif rate is None:
+        raise ValueError("plot.fi_curve needs rate= (Hz) with currents.")
+    else:
+        curves = {label: rate}
+    for label, y in curves.items():
+        ax.plot(array(current), array(y), color=colour(len(ax.lines)), lw=1.5, label=label)
     ax.set_xlabel(f"current ({unit})")
     ax.set_ylabel(LABELS["rate"])
+    ax.autoscale(axis="y")  # a curve added to others may be higher
     ax.set_ylim(bottom=0)
     legend(ax)
     return ax

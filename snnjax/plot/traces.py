@@ -29,21 +29,21 @@ def traces(
 
     Returns the axes, or an array of them for several panels.
     """
-    ys, ts = _values(sol, ts)
-    labels = {**LABELS, **(labels or {})}
+    ys, ts = values(sol, ts)
+    own = labels or {}
+    labels = {**LABELS, **own}
     gates = [k for k, y in ys.items() if k != "v" and y.min() >= 0 and y.max() <= 1]
     groups = [[k] for k in ys if k not in gates] + [gates] * bool(gates)
-    if current is not None:
-        ys["current"] = _current(current, ts)
-        groups.append(["current"])
-    heights = [0.5 if g == ["current"] else 1.0 for g in groups]
-    axes = stacked(ax, len(groups), heights)
-    for panel, group in zip(axes, groups, strict=True):
+    n = len(groups) + (current is not None)
+    axes = stacked(ax, n, [1.0] * len(groups) + [0.5] * (n - len(groups)))
+    for panel, group in zip(axes, groups, strict=False):
         for i, name in enumerate(group):
             _lines(panel, ts, ys[name], name, i, alone=len(group) == 1)
         panel.set_ylabel(labels.get(group[0], group[0]) if len(group) == 1 else "gates")
         if len(group) > 1:
             legend(panel, ncols=len(group), loc="upper right")
+    if current is not None:
+        draw_current(axes[-1], ts, current, own)
     axes[-1].set_xlabel(LABELS["time"])
     return axes[0] if len(axes) == 1 else axes
 
@@ -61,12 +61,13 @@ def _lines(panel: Axes, ts, y, name: str, i: int, alone: bool) -> None:
         )
 
 
-def _values(sol: Any, ts: Any) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def values(sol: Any, ts: Any) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Arrays by name, time first, and their times."""
     ys = sol.ys if isinstance(sol, Solution) else sol
     if isinstance(sol, Solution):
         ts = sol.ts
     if ts is None:
-        raise ValueError("plot.traces needs ts= (ms) with a dictionary of arrays.")
+        raise ValueError("Arrays need their times to be drawn: give ts= (ms).")
     ys = dict(ys) if isinstance(ys, dict) else {"v": ys}
     ts = next(iter(ts.values())) if isinstance(ts, dict) else ts
     ys = {name: array(y) for name, y in ys.items()}
@@ -74,24 +75,42 @@ def _values(sol: Any, ts: Any) -> tuple[dict[str, np.ndarray], np.ndarray]:
     for name, y in ys.items():
         if y.shape[:1] != ts.shape:
             raise ValueError(
-                f"plot.traces: {name} has shape {y.shape}, but there are {ts.shape} times. "
+                f"{name} has shape {y.shape}, but there are {ts.shape} times. "
                 "Record it with Trace, without which a run keeps spikes only."
             )
     return ys, ts
 
 
-def _current(current: Any, ts: np.ndarray) -> np.ndarray:
+def draw_current(
+    panel: Axes, ts: np.ndarray, current: Any, labels: dict[str, str] | None
+) -> None:
+    """The input at the times `ts`, one line or one a neuron."""
     if hasattr(current, "at"):
         current = current.at(ts)
-    return np.broadcast_to(array(current), ts.shape)
+    y = array(current)
+    if y.shape[:1] != ts.shape:
+        y = np.broadcast_to(y, (*ts.shape, *y.shape))
+    _lines(panel, ts, y, "current", 0, alone=True)
+    panel.set_ylabel((labels or {}).get("current", LABELS["current"]))
 
 
-def spectrum(frequency: Any, power: Any, *, ax: Axes | None = None, **kwargs: Any) -> Axes:
-    """Power (any unit) against frequency in Hz, on a logarithmic scale of power."""
+def spectrum(
+    frequency: Any,
+    power: Any,
+    *,
+    label: str = "power (Hz$^2$/Hz)",
+    ax: Axes | None = None,
+    **kwargs: Any,
+) -> Axes:
+    """Power against frequency in Hz, on a logarithmic scale of power.
+
+    `frequency`, `power`, `label`: as `measures.power_spectrum` of a rate gives them; other
+    power has another unit. Further arguments are those of a line of matplotlib.
+    """
     ax = one(ax)
     ax.semilogy(array(frequency), array(power), **{"color": colour(0), "lw": 1.2, **kwargs})
     ax.set_xlabel("frequency (Hz)")
-    ax.set_ylabel("power")
+    ax.set_ylabel(label)
     return ax
 
 
