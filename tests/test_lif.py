@@ -39,22 +39,24 @@ def spike_steps(sol):
 
 
 class TestTutorial:
-    def current(self, n):
-        return 260.0 + 900.0 * np.random.default_rng(1).standard_normal(n)
+    def current(self, n, shape=()):
+        return 260.0 + 900.0 * np.random.default_rng(1).standard_normal((n, *shape))
 
     def test_the_loop_bit_for_bit_step_by_step(self):
-        current = self.current(400)
-        loop, spikes = tutorial_loop(current)
+        # Another order of operations changes the last bit only now and then.
+        current = self.current(300, (400,))
+        loops = [tutorial_loop(x) for x in current.T]
         lif = snn.LIF(integrator=snn.TutorialEuler())
-        state, v, fired = lif.init(), [-75.0], []
-        for i, x in enumerate(current[:-2]):
+        state, v, spikes = lif.init((400,)), [], []
+        for x in current[:-2]:
             state, s = lif.step(state, jnp.asarray(x), 0.1)
-            v.append(float(state.v))
-            if s > 0:
-                fired.append(i + 1)
-        np.testing.assert_array_equal(v, loop)
-        np.testing.assert_array_equal(fired, spikes)
-        assert len(spikes) >= 2
+            v.append(state.v)
+            spikes.append(s)
+        np.testing.assert_array_equal(np.array(v).T, [loop[0][1:] for loop in loops])
+        steps, index = np.nonzero(spikes)
+        for k, (_, expected) in enumerate(loops):
+            np.testing.assert_array_equal(steps[index == k] + 1, expected)
+        assert len(steps) > 400
 
     def test_the_loop_compiled_to_rounding(self):
         current = self.current(8000)
