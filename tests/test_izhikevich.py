@@ -102,6 +102,25 @@ def test_what_the_patterns_show():
     assert lowest["H"] > 45  # class 2
 
 
+def test_stimuli_begin_and_end_as_in_the_script():
+    """Pulses last for start < t < stop, so that neither edge belongs to them."""
+    at = lambda name, *times: [
+        float(izhikevich_pattern(name).current[round(t / izhikevich_pattern(name).dt)])
+        for t in times
+    ]
+    assert at("A", 10, 10.25, 100) == [0, 14, 14]
+    assert at("I", 10, 10.2, 12.8, 13) == [0, 7.04, 7.04, 0]
+    assert at("G", 30, 31, 300) == pytest.approx([0, 0.075, 20.25])
+    assert at("H", 0, 30, 130) == pytest.approx([-0.5, -0.5, 1.0])
+    assert at("K", 42, 45, 62, 270, 282, 322) == [0.65, 0, 0.65, 0, 0.65, 0.65]
+    assert at("L", 9.25, 12, 15, 71, 81) == [9, 0, 9, 9, 9]
+    assert at("O", 12, 72, 82) == [1, -6, 1]
+    assert at("P", 0, 40, 100, 218) == pytest.approx([0.24, 1.24, 0.24, 1.24])
+    assert at("Q", 9, 9.1, 10.9, 11) == [0, 20, 20, 0]
+    assert at("R", 100, 199.5, 200, 306.5, 312.5) == pytest.approx([4, 7.98, 0, 2.08, 0])
+    assert at("S", 49.5, 50, 250, 250.5) == [80, 75, 75, 80]
+
+
 def test_pattern_names():
     for name in ("A tonic spiking", "A", "a", "tonic spiking", "Tonic_Spiking"):
         assert izhikevich_pattern(name).name == "A tonic spiking"

@@ -239,9 +239,8 @@ def test_mckean_gradients_through_crossings():
         np.testing.assert_allclose(g, (up - down) / 2e-6, rtol=1e-5, atol=1e-8)
 
 
-@pytest.mark.parametrize("x64", [True, False])
-def test_gradients_through_spikes_are_finite(x64):
-    with jax.enable_x64(x64):
+def test_gradients_through_spikes_are_finite_in_float32():
+    with jax.enable_x64(False):
 
         def rate(a, d, slope_left, current):
             neuron = PiecewiseLinearIF(a, d=d, slope_left=slope_left)

@@ -79,8 +79,8 @@ class QuadraticIF(AbstractFiringNeuron[QuadraticIFState]):
         below = cos - self.a0 * x * t * sinc  # 0 where x gets to infinity
         level = self.level(state)
         highest = level + jnp.abs(level - middle) - middle
-        gone = (self.a0 * drive * t**2 >= math.pi**2) | (below <= 0)
-        gone |= above >= highest * below
+        # True as well where v has gone through infinity and comes back from below.
+        gone = (above >= highest * below) | (self.a0 * drive * t**2 >= math.pi**2)
         return {"v": middle + jnp.where(gone, highest, above / jnp.where(gone, 1.0, below))}
 
 
