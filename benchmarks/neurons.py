@@ -46,9 +46,9 @@ def measure(model, dt, low, high):
     drive = snn.inputs.constant(jnp.linspace(low, high, N))
     steps = round(MS / dt)
     run = jax.jit(
-        lambda m, i: snn.simulate(
-            m, i, dt, n_steps=steps, record=snn.SpikeCount(), throw=False
-        ).ys
+        lambda m, i: (
+            snn.simulate(m, i, dt, n_steps=steps, record=snn.SpikeCount(), throw=False).ys
+        )
     )
     count = jax.block_until_ready(run(model, drive))
     assert bool(jnp.isfinite(count).all())
@@ -62,7 +62,15 @@ def measure(model, dt, low, high):
 
 if __name__ == "__main__":
     header(f"{N} neurons of each model, {MS:g} ms")
-    head = ["dt ms", "ns/neuron/step", "ns/neuron/ms", "ratio", "rate Hz", "patterns", "flops/ms"]
+    head = [
+        "dt ms",
+        "ns/neuron/step",
+        "ns/neuron/ms",
+        "ratio",
+        "rate Hz",
+        "patterns",
+        "flops/ms",
+    ]
     print(f"{'model':22}" + "".join(f"{h:>16}" for h in head) + "  closed form")
     base = None
     for name, (model, dt, (low, high), patterns, flops, closed) in MODELS.items():

@@ -23,7 +23,7 @@ class FixedPoint(NamedTuple):
 
     @property
     def stable(self) -> bool:
-        return bool((self.eigenvalues.real < 0).all())
+        return bool((np.real(self.eigenvalues) < 0).all())
 
 
 class PhasePlane(NamedTuple):

@@ -15,7 +15,7 @@ from snnjax.core.recorders import SpikeCount, SpikeRaster, Trace
 from snnjax.core.simulate import simulate
 from snnjax.networks import izhikevich_2003
 from snnjax.neurons import HodgkinHuxley
-from snnjax.plot import save
+from snnjax.plot import save, style
 
 
 class Row(NamedTuple):
@@ -88,13 +88,13 @@ def hodgkin_huxley(directory: Path, quick: bool) -> list[Row]:
 
 def conductance_panel(ts: Any, conductances: dict[str, Any]) -> Any:
     """Conductance of each channel against time."""
-    ax = plot.style.one(None)
+    ax = style.one(None)
     names = {"na": "$g_{Na} m^3 h$", "k": "$g_K n^4$"}
     for i, (name, g) in enumerate(conductances.items()):
-        ax.plot(ts, np.asarray(g), color=plot.style.colour(i), label=names.get(name, name))
+        ax.plot(ts, np.asarray(g), color=style.colour(i), label=names.get(name, name))
     ax.set_xlabel("time (ms)")
     ax.set_ylabel("conductance (mS/cm$^2$)")
-    plot.style.legend(ax)
+    style.legend(ax)
     return ax
 
 

@@ -8,12 +8,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, ArrayLike
 
 
 def is_traced(x: Any) -> bool:
     """Whether any leaf of `x` is a tracer, so that its value cannot be looked at yet."""
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(x))
+    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(x))
 
 
 def as_float(x: ArrayLike) -> Array:

@@ -12,7 +12,7 @@ from snnjax.core.checks import is_key
 T = TypeVar("T")
 
 
-def save(path: str | os.PathLike, tree: T) -> None:
+def save(path: str | os.PathLike, tree: Any) -> None:
     """Write the arrays of `tree` (a model, a `Solution.state`, optimiser state) to `path`.
 
     Random keys are kept as their key data. The file appears whole or not at all.

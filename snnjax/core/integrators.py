@@ -3,7 +3,7 @@
 import abc
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -17,7 +17,7 @@ Slopes = Callable[[Variables], Variables]
 class AbstractIntegrator(eqx.Module):
     """Advances the variables that a neuron's `derivative` names; the rest of the state stays."""
 
-    explicit: eqx.AbstractClassVar[bool]  # unstable where dt times a slope exceeds 2
+    explicit: ClassVar[bool]  # unstable where dt times a slope exceeds 2
 
     @abc.abstractmethod
     def __call__(self, neuron: Any, state: Any, current: Any, dt) -> Any:

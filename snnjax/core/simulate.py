@@ -13,6 +13,7 @@ import numpy as np
 from snnjax.core import checks
 from snnjax.core.base import AbstractDynamics
 from snnjax.core.drive import Drive
+from snnjax.core.files import is_key
 from snnjax.core.progress import bar
 from snnjax.core.provenance import provenance
 from snnjax.core.recorders import AbstractRecorder, Events, Trace
@@ -126,15 +127,19 @@ def _chunks(run, state, n_steps, chunk, progress, throw, tree):
         state, ys, ok = part(before, size)
         if throw and not bool(ok):
             _raise_non_finite(part, run, start, before, done, size, pieces, tree)
-        pieces.append(ys if whole else jax.tree.map(np.asarray, ys))
+        pieces.append(ys if whole else jax.tree.map(_to_host, ys))
         done += size
     return state, _join(run.recorders, pieces)
+
+
+def _to_host(x):
+    return x if is_key(x) else np.asarray(x)  # NumPy holds no keys
 
 
 def _join(recorders, pieces):
     if len(pieces) == 1:
         return pieces[0]
-    along_time = lambda *xs: np.concatenate(xs)
+    along_time = lambda *xs: (np if isinstance(xs[0], np.ndarray) else jnp).concatenate(xs)
     return [
         pieces[-1][k]
         if r.every is None
@@ -155,7 +160,7 @@ def _raise_non_finite(part, run, start, before, done, size, pieces, tree):
     if keep:
         piece = eqx.tree_at(lambda r: r.drive, part, part.drive.chunk(0, keep))
         state, ys, _ = piece(before, keep)
-        pieces = [*pieces, jax.tree.map(np.asarray, ys)]
+        pieces = [*pieces, jax.tree.map(_to_host, ys)]
     solution = None
     if pieces:
         ys = _join(run.recorders, pieces)

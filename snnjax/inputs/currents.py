@@ -60,17 +60,17 @@ def sections(values: Sequence[ArrayLike], durations: Sequence[float]) -> Abstrac
     `values`: one per section, each a number or one value a neuron. `durations`: ms, above 0.
     `sections([0, [1, 2, 4], 0], [10, 2, 25]).array(dt)` has shape (37 ms / dt, 3).
     """
-    durations = positive(durations, "sections.durations", "ms")
-    values = [finite(value, "sections.values") for value in values]
-    if not values or durations.shape != (len(values),):
+    lengths = positive(durations, "sections.durations", "ms")
+    parts = [finite(value, "sections.values") for value in values]
+    if not parts or lengths.shape != (len(parts),):
         raise ValueError(
             "sections.values and sections.durations must be as many, got "
-            f"{len(values)} values and durations of shape {durations.shape}."
+            f"{len(parts)} values and durations of shape {lengths.shape}."
         )
-    values = jnp.stack(jnp.broadcast_arrays(*values))
-    ends = jnp.cumsum(durations)
-    begin, end = jnp.zeros_like(ends[:1]), jnp.zeros_like(values[:1])
-    return Sections(jnp.concatenate([begin, ends]), jnp.concatenate([end, values, end]))
+    levels = jnp.stack(jnp.broadcast_arrays(*parts))
+    ends = jnp.cumsum(lengths)
+    begin, end = jnp.zeros_like(ends[:1]), jnp.zeros_like(levels[:1])
+    return Sections(jnp.concatenate([begin, ends]), jnp.concatenate([end, levels, end]))
 
 
 def pulses(amplitude: ArrayLike, times: ArrayLike, width: ArrayLike) -> AbstractWaveform:

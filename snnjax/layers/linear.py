@@ -32,9 +32,9 @@ class Linear(AbstractDynamics[tuple[()]]):
     ):
         for name, size in (("in_features", in_features), ("out_features", out_features)):
             checks.count(size, f"Linear.{name}")
-        gain = checks.positive(gain, "Linear.gain")
+        scale = checks.positive(gain, "Linear.gain")
         self.weight = (
-            gain * jax.random.normal(key, (out_features, in_features)) / in_features**0.5
+            scale * jax.random.normal(key, (out_features, in_features)) / in_features**0.5
         )
         self.bias = jnp.zeros(out_features) if bias else None
 

@@ -1,6 +1,6 @@
 """Izhikevich's simple model of spiking neurons."""
 
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 from jaxtyping import Array, Float
@@ -68,7 +68,7 @@ class Izhikevich(AbstractFiringNeuron[IzhikevichState]):
     integrator: AbstractIntegrator = eqx.field(default=IZHIKEVICH_2004, kw_only=True)
 
     # The reset potential has one name here, c, and is one leaf.
-    v_reset: ClassVar = property(lambda self: self.c)
+    v_reset: ClassVar[Any] = property(lambda self: self.c)  # pyright: ignore
 
     @classmethod
     def regular_spiking(cls, **changes) -> "Izhikevich":

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-import jax
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+
+from snnjax.core.checks import is_traced
 
 # Okabe & Ito 2008: distinguishable also to colour-blind readers.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -61,6 +62,6 @@ def legend(ax: Axes, **kwargs: Any) -> None:
 
 def array(x: Any) -> np.ndarray:
     """`x` on the host."""
-    if isinstance(x, jax.core.Tracer):
+    if is_traced(x):
         raise ValueError("Figures need concrete values: plot outside jit, vmap and grad.")
     return np.asarray(x)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
@@ -16,6 +16,7 @@ from snnjax.core.trainable import Where, trainable
 from snnjax.training.losses import accuracy, mean_cross_entropy
 
 Data = tuple[Any, Any]
+M = TypeVar("M", bound=AbstractDynamics)
 
 
 class History(NamedTuple):
@@ -88,7 +89,7 @@ def evaluate(
 
 
 def fit(
-    model: AbstractDynamics,
+    model: M,
     data: Data,
     *,
     validation: Data,
@@ -102,7 +103,7 @@ def fit(
     batch_size: int = 64,
     dt: float = 1.0,
     progress: bool = True,
-) -> tuple[AbstractDynamics, History]:
+) -> tuple[M, History]:
     """Train `model` by gradient; returns it as it was at its best validation epoch.
 
     - `data`, `validation`: (x [n, ...], labels [n]). `encode(x, key)`: inputs [time, n, ...].
@@ -127,7 +128,7 @@ def fit(
     setup = _Setup(build, encode, augment, loss, optimizer, float(dt))
     opt_state = optimizer.init(params)
     n_batches = len(x) // batch_size
-    best, log = None, []
+    best, best_epoch, chosen, log = (-np.inf, -np.inf), 0, params, []
     validate_key, key = jax.random.split(key)
     bars = bar(range(epochs), progress, "training", unit="epoch")
     for epoch in bars:
@@ -147,9 +148,9 @@ def fit(
             )
         log.append([*row, time.perf_counter() - start])
         score = (row[2], -row[1])
-        if best is None or score > best[0]:
-            best = (score, epoch, params)
-        if hasattr(bars, "set_postfix"):
-            bars.set_postfix(loss=f"{row[0]:.3f}", validation=f"{100 * row[2]:.1f} %")
-    _, best_epoch, params = best
-    return build(params), History(*np.array(log).T, best_epoch)
+        if score > best:
+            best, best_epoch, chosen = score, epoch, params
+        note = getattr(bars, "set_postfix", None)
+        if note is not None:
+            note(loss=f"{row[0]:.3f}", validation=f"{100 * row[2]:.1f} %")
+    return build(chosen), History(*np.array(log).T, best_epoch)
