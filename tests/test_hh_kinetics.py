@@ -90,7 +90,9 @@ def test_gates_by_rates_and_by_steady_state_agree():
 
 
 def test_an_instantaneous_gate_takes_no_place_in_the_state():
-    gate = snn.kinetics.SteadyStateGate(Logistic(1.0, -30.0, 5.0), power=2)
+    gate = snn.kinetics.SteadyStateGate(
+        Logistic(1.0, -30.0, 5.0), power=2, instantaneous=True
+    )
     channel = snn.Channel(3.0, 40.0, {"p": gate})
     assert channel.variables == {} and channel.slopes(jnp.asarray(-30.0), {}) == {}
     assert channel.current(jnp.asarray(-30.0), {}) == pytest.approx(3 * 0.25 * (-30 - 40))
@@ -101,6 +103,14 @@ def test_a_rate_over_no_voltage_is_refused():
         Logistic(1.0, -30.0, 0.0)
     with pytest.raises(ValueError, match=r"Exponential\.rate must be finite"):
         Exponential(np.nan, -30.0, 5.0)
+
+
+def test_a_gate_without_speed_is_refused():
+    curve = Logistic(1.0, -30.0, 5.0)
+    with pytest.raises(ValueError, match=r"needs either tau= .* or instantaneous=True"):
+        snn.kinetics.SteadyStateGate(curve)
+    with pytest.raises(ValueError, match=r"SteadyStateGate\.tau must be above 0 ms"):
+        snn.kinetics.SteadyStateGate(curve, tau=-1.0)
 
 
 # A finite number of channels.

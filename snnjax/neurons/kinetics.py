@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from snnjax.core.checks import as_float, is_traced
+from snnjax.core.checks import as_float, is_traced, positive
 from snnjax.core.integrators import phi1
 from snnjax.core.parameters import check_parameters, parameter
 
@@ -77,8 +78,8 @@ class AbstractGate(eqx.Module):
     An `instantaneous` gate is always at its steady state and takes no place in the state.
     """
 
-    power: eqx.AbstractVar[int]
-    instantaneous: eqx.AbstractVar[bool]
+    power: int = eqx.field(default=1, static=True, kw_only=True)
+    instantaneous: bool = eqx.field(default=False, static=True, kw_only=True)
 
     @abc.abstractmethod
     def rates(self, v: Float[Array, "*n"]) -> tuple[Float[Array, "*n"], Float[Array, "*n"]]:
@@ -107,8 +108,6 @@ class Gate(AbstractGate):
 
     alpha: Curve
     beta: Curve
-    power: int = eqx.field(default=1, static=True)
-    instantaneous: bool = eqx.field(default=False, static=True)
 
     def rates(self, v):
         return self.alpha(v), self.beta(v)
@@ -122,23 +121,31 @@ class Gate(AbstractGate):
         return 1 / (alpha + beta)
 
 
+def _number_or_function(tau: Any) -> Any:
+    return tau if tau is None or callable(tau) else as_float(tau)
+
+
 class SteadyStateGate(AbstractGate):
     r"""$\dot x = (x_\infty(v) - x) / \tau(v)$, from its steady state and time constant.
 
     - `x_inf`: function of v (mV), between 0 and 1, such as `Logistic(1, midpoint, scale)`.
-    - `tau`: ms, a number or a function of v; None makes the gate instantaneous.
-    - `power`: of x in the conductance.
+    - `tau`: ms, a number or a function of v; None where the gate is `instantaneous`.
+    - `power`: of x in the conductance. `instantaneous`: x stays at its steady state.
     """
 
     x_inf: Curve
     tau: Curve | Float[Array, "..."] | None = eqx.field(
-        default=None, converter=lambda t: t if t is None or callable(t) else as_float(t)
+        default=None, converter=_number_or_function
     )
-    power: int = eqx.field(default=1, static=True)
 
-    @property
-    def instantaneous(self) -> bool:
-        return self.tau is None
+    def __check_init__(self):
+        if (self.tau is None) != self.instantaneous:
+            raise ValueError(
+                "SteadyStateGate needs either tau= (ms) or instantaneous=True, got "
+                f"tau={self.tau} and instantaneous={self.instantaneous}."
+            )
+        if self.tau is not None and not callable(self.tau):
+            positive(self.tau, "SteadyStateGate.tau", "ms")
 
     def rates(self, v):
         tau = self.time_constant(v)
@@ -169,10 +176,14 @@ def hodgkin_huxley_1952(v_rest=-65.0) -> Kinetics:
 
     Hodgkin & Huxley 1952, J. Physiol. 117:500.
     """
-    m = Gate(LinearExponential(1.0, v_rest + 25, 10.0), Exponential(4.0, v_rest, -18.0), 3)
+    m = Gate(
+        LinearExponential(1.0, v_rest + 25, 10.0), Exponential(4.0, v_rest, -18.0), power=3
+    )
     h = Gate(Exponential(0.07, v_rest, -20.0), Logistic(1.0, v_rest + 30, 10.0))
     n = Gate(
-        LinearExponential(0.1, v_rest + 10, 10.0), Exponential(0.125, v_rest, -80.0), 4
+        LinearExponential(0.1, v_rest + 10, 10.0),
+        Exponential(0.125, v_rest, -80.0),
+        power=4,
     )
     return {"na": {"m": m, "h": h}, "k": {"n": n}}
 
@@ -194,10 +205,14 @@ def traub_miles(v_t=-63.0) -> Kinetics:
     2007, J. Comput. Neurosci. 23:349.
     """
     m = Gate(
-        LinearExponential(1.28, v_t + 13, 4.0), LinearExponential(1.4, v_t + 40, -5.0), 3
+        LinearExponential(1.28, v_t + 13, 4.0),
+        LinearExponential(1.4, v_t + 40, -5.0),
+        power=3,
     )
     h = Gate(Exponential(0.128, v_t + 17, -18.0), Logistic(4.0, v_t + 40, 5.0))
-    n = Gate(LinearExponential(0.16, v_t + 15, 5.0), Exponential(0.5, v_t + 10, -40.0), 4)
+    n = Gate(
+        LinearExponential(0.16, v_t + 15, 5.0), Exponential(0.5, v_t + 10, -40.0), power=4
+    )
     return {"na": {"m": m, "h": h}, "k": {"n": n}}
 
 
@@ -222,6 +237,8 @@ def wang_buzsaki(phi=5.0) -> Kinetics:
     )
     h = Gate(Exponential(0.07 * phi, -58.0, -20.0), Logistic(phi, -28.0, 10.0))
     n = Gate(
-        LinearExponential(0.1 * phi, -34.0, 10.0), Exponential(0.125 * phi, -44.0, -80.0), 4
+        LinearExponential(0.1 * phi, -34.0, 10.0),
+        Exponential(0.125 * phi, -44.0, -80.0),
+        power=4,
     )
     return {"na": {"m": m, "h": h}, "k": {"n": n}}

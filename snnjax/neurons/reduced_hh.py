@@ -1,7 +1,8 @@
 """Hodgkin-Huxley neuron reduced to two variables."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import equinox as eqx
 from jaxtyping import Array, Float
 
 from snnjax.core.integrators import AbstractIntegrator, ExponentialEuler
@@ -37,12 +38,12 @@ class ReducedHodgkinHuxley(AbstractNeuron[ReducedHodgkinHuxleyState]):
     J. 1:445.
     """
 
-    full: HodgkinHuxley
-    h_plus_n: Float[Array, "..."] = parameter(unit="")
+    full: HodgkinHuxley = eqx.field(default_factory=HodgkinHuxley)
+    h_plus_n: Float[Array, "..."] = parameter(0.8)
 
     def __init__(
         self,
-        h_plus_n: float = 0.8,
+        h_plus_n: Any = 0.8,
         *,
         full: HodgkinHuxley | None = None,
         integrator: AbstractIntegrator | None = None,
