@@ -97,7 +97,7 @@ class Cell(eqx.Module):
         import diffrax
 
         p = self.problem
-        control = diffrax.PIDController(p.rtol, p.atol, norm=_size)
+        control = diffrax.PIDController(p.rtol, p.atol, norm=error_norm)
         return diffrax.diffeqsolve(
             diffrax.ODETerm(lambda t, y, args: args[0].slopes(t, y, args[1])),
             diffrax.Dopri8() if p.solver is None else p.solver,
@@ -222,7 +222,8 @@ class Cell(eqx.Module):
                 (low <= t + step) & (t + step <= high) & (2 * jnp.abs(step) <= c["jump"])
             )
             goal = jax.lax.stop_gradient(jnp.where(trust, t + step, (low + high) / 2))
-            near = c["crossed"] & (jnp.abs(step) <= 1e-6)
+            eps = 4 * jnp.finfo(t.dtype).eps
+            near = c["crossed"] & (jnp.abs(step) <= jnp.maximum(1e-9, eps * t))
             good = jnp.isfinite(y["v"]) & (
                 crossed | (sol.result == diffrax.RESULTS.successful)
             )
@@ -267,7 +268,7 @@ class _One(eqx.Module):
         return jnp.broadcast_to(self.current(t), self.shape).reshape(-1)[self.i]
 
 
-def _size(error: Any) -> Array:
+def error_norm(error: Any) -> Array:
     """Root mean square, where inf / inf is too large and not undefined.
 
     A step into overflow would otherwise be tried again and again, never shorter.
