@@ -493,6 +493,36 @@ def test_non_finite_under_jit_is_a_runtime_error():
     assert np.isfinite(v[:7]).all() and not np.isfinite(v[7:]).any()
 
 
+def test_a_traced_dt_that_is_no_step_is_a_runtime_error():
+    run = lambda dt, throw: simulate(snn.LIF(), 300.0, dt, n_steps=3, throw=throw).ys
+    assert run(jnp.asarray(0.1), True).shape == (3,)
+    for dt in (0.0, -0.1, jnp.nan, jnp.inf):
+        with pytest.raises(
+            eqx.EquinoxRuntimeError, match=r"simulate\.dt must be .*above 0 ms"
+        ):
+            eqx.filter_jit(run)(jnp.asarray(dt), True)
+    eqx.filter_jit(run)(jnp.asarray(-0.1), False)
+
+
+def test_a_solution_comes_out_of_jit_and_vmap():
+    run = lambda i: simulate(
+        snn.LIF(), i, 0.1, n_steps=20, record=[Trace("v"), snn.SpikeCount()]
+    )
+    sol, outside = jax.jit(run)(300.0), run(300.0)
+    np.testing.assert_allclose(sol.ys[0], outside.ys[0], rtol=1e-12)
+    np.testing.assert_allclose(sol.ts[0], outside.ts[0], rtol=1e-12)
+    assert jax.jit(jax.vmap(run))(jnp.array([300.0, 400.0])).final.v.shape == (2,)
+    then = simulate(
+        snn.LIF(),
+        300.0,
+        0.1,
+        n_steps=20,
+        record=[Trace("v"), snn.SpikeCount()],
+        state=sol.state,
+    )
+    assert then.ts[0][-1] == pytest.approx(4.0)
+
+
 def test_traced_parameters_out_of_bounds_are_runtime_errors():
     run = eqx.filter_jit(
         lambda tau, throw: simulate(snn.LIF(tau_m=tau), 0.0, 0.1, n_steps=3, throw=throw).ys

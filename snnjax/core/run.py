@@ -47,7 +47,11 @@ class Run(eqx.Module):
         """(state after `n_steps`, what each recorder emitted, whether all is finite)."""
         run = self
         if self.guarded:
-            run = eqx.tree_at(lambda r: r.model, self, guard_parameters(self.model))
+            bad = ~((self.dt > 0) & jnp.isfinite(self.dt))
+            message = "simulate.dt must be finite and above 0 ms."
+            dt = checks.raise_if(self.dt, bad, jnp.int32(0), [message])
+            guard = guard_parameters(self.model), dt
+            run = eqx.tree_at(lambda r: (r.model, r.dt), self, guard)
         step = run.step_function(state)
         output = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), step[1])
         bins = run.open_bins(state, output)
