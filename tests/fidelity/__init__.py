@@ -37,10 +37,8 @@ class Row(NamedTuple):
         unit = f" {self.unit}" if self.unit else ""
         # Rounding errors differ from machine to machine: below 1e-12 only that is said.
         shown = "< 1e-12" if 0 < error < 1e-12 else f"{error:.2g}"
-        return (
-            f"| {self.model} | {self.reference} | {self.check} | {shown}{unit} "
-            f"| {self.bound:g}{unit} |"
-        )
+        words = " | ".join(x.replace("|", "\\|") for x in self[:3])
+        return f"| {words} | {shown}{unit} | {self.bound:g}{unit} |"
 
 
 _rows: list[Row] = []
