@@ -73,7 +73,12 @@ def solve(
     _refuse(model, max_spikes)
     start = model.init(model.shape(shape)) if state is None else state.model
     dtype = jnp.result_type(start.v)
-    checks.at_least(rtol, 4 * float(jnp.finfo(dtype).eps), f"In {dtype}, solve.rtol")
+    least = 4 * float(jnp.finfo(dtype).eps)
+    if not rtol >= least:
+        raise ValueError(
+            f"solve.rtol must be at least {least:.2g} in {dtype}, got {rtol:g}. Give larger "
+            "rtol and atol" + (", or set jax_enable_x64." if dtype == jnp.float32 else ".")
+        )
     checks.positive(atol, "solve.atol")
     more = bool(ts[-1] < duration)
     problem = Problem(

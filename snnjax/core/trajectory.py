@@ -64,7 +64,7 @@ class Cell(eqx.Module):
     """One neuron on its way from one kept time, or spike, to the next."""
 
     problem: Problem
-    model: AbstractNeuron
+    model: Any  # a neuron
     start: Any
     current: Callable[[Any], Any]
 
@@ -222,7 +222,7 @@ class Cell(eqx.Module):
                 (low <= t + step) & (t + step <= high) & (2 * jnp.abs(step) <= c["jump"])
             )
             goal = jax.lax.stop_gradient(jnp.where(trust, t + step, (low + high) / 2))
-            eps = 4 * jnp.finfo(t.dtype).eps
+            eps = 4 * jnp.finfo(c["t"].dtype).eps
             near = c["crossed"] & (jnp.abs(step) <= jnp.maximum(1e-9, eps * t))
             good = jnp.isfinite(y["v"]) & (
                 crossed | (sol.result == diffrax.RESULTS.successful)
@@ -245,7 +245,9 @@ class Cell(eqx.Module):
 
         t0, t1, dt0 = (jnp.asarray(t, self.problem.ts.dtype) for t in (t0, t1, dt0))
         no, yes = jnp.asarray(False), jnp.asarray(True)
-        c = dict(t=t0, y=y0, goal=t1, low=t0, high=t1, step=0 * t0, jump=0 * t0 + jnp.inf)
+        c: dict[str, Any] = dict(
+            t=t0, y=y0, goal=t1, low=t0, high=t1, step=0 * t0, jump=0 * t0 + jnp.inf
+        )
         c |= dict(crossed=no, good=yes, more=yes, tries=jnp.int32(0), dt0=dt0)
         c = jax.lax.while_loop(lambda c: c["more"], attempt, c)
         # The times tried are constants; the last of Newton's steps hardly moves anything,
