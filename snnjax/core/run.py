@@ -52,9 +52,7 @@ class Run(eqx.Module):
             dt = checks.raise_if(self.dt, bad, jnp.int32(0), [message])
             guard = guard_parameters(self.model), dt
             run = eqx.tree_at(lambda r: (r.model, r.dt), self, guard)
-        step = run.step_function(state)
-        output = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), step[1])
-        bins = run.open_bins(state, output)
+        output, bins = run.open_bins(state)
         carry = (state.model, state.step, output, bins)
         periods = sorted({r.every for r in run.recorders if r.every})
         carry, ys = run.block(carry, run.drive.arrays, n_steps, periods)
@@ -85,13 +83,21 @@ class Run(eqx.Module):
         _require_same(state.model, new, type(self.model).__name__)
         return new, output
 
-    def open_bins(self, state: RunState, output: Any) -> list[Any]:
-        """The recorders' carries: those of `state` if it comes from the same recorders."""
+    @eqx.filter_jit
+    def opened(self, state: RunState) -> RunState:
+        """`state` with the recorders' carries in it, as every chunk but the first has it."""
+        bins = (self.recorders, self.open_bins(state)[1])
+        return RunState(state.model, state.step, bins)
+
+    def open_bins(self, state: RunState) -> tuple[Any, list[Any]]:
+        """(an output of zeros, the carries: of `state` if it has those of the recorders)."""
+        _, output = self.step_function(state)
+        output = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), output)
         if state.bins is not None:
             recorders, bins = state.bins
             if jax.tree.structure(recorders) == jax.tree.structure(self.recorders):
-                return bins
-        return [r.init(state.model, output) for r in self.recorders]
+                return output, bins
+        return output, [r.init(state.model, output) for r in self.recorders]
 
     def one(self, carry: Any, slices: list[Any]) -> tuple[Any, dict[int, Any]]:
         """One step of model and recorders."""

@@ -123,6 +123,8 @@ def _chunks(run, state, n_steps, chunk, progress, throw, tree):
         part = run
         if not whole:
             part = eqx.tree_at(lambda r: r.drive, run, run.drive.chunk(done, size))
+        if not whole and not done:
+            state = part.opened(state)  # so that all chunks are one compiled program
         before = state
         state, ys, ok = part(before, size)
         if throw and not bool(ok):
