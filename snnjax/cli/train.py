@@ -92,7 +92,7 @@ def digits(
     \b
     Examples:
       snnjax train digits
-      snnjax train digits --code rate --hidden 128 --epochs 50 --plot digits.png
+      snnjax train digits --code latency --hidden 128 --epochs 50 --plot digits.png
       snnjax train digits --seed 1 --save network.eqx
 
     64 pixels, two layers of LIF neurons, ten leaky integrators. The data are split 60/20/20 by
