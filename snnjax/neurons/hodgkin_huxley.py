@@ -215,7 +215,7 @@ class HodgkinHuxley(AbstractNeuron[Any]):
             slopes["v"] = slopes["v"] - channel.current(state.v, x)
             gates = channel.slopes(state.v, x)
             slopes |= {name: phi * slope for name, slope in gates.items()}
-        return {**slopes, "v": slopes["v"] / self.c}
+        return {**slopes, "v": slopes["v"] * (1 / self.c)}
 
     def spikes(self, before, after, dt):
         return upward_crossing(before.v, after.v, self.spike_level)

@@ -41,7 +41,8 @@ class AbstractRate(eqx.Module):
         """The form of the function, of a number."""
 
     def __call__(self, v: Float[Array, "*n"]) -> Float[Array, "*n"]:
-        return self.rate * self.shape((v - self.midpoint) / self.scale)
+        # By the reciprocal, which leaves a loop over steps, as a division would not.
+        return self.rate * self.shape((v - self.midpoint) * (1 / self.scale))
 
 
 class Exponential(AbstractRate):
