@@ -19,12 +19,9 @@ SMALL = "--small" in sys.argv
 key = jax.random.key(0)
 
 
-def near(x):
-    """`x` a cell, each times 1 + 0.1 N(0, 1)."""
-    near.calls = getattr(near, "calls", 0) + 1
-    return lambda n: (
-        x * (1 + 0.1 * jax.random.normal(jax.random.fold_in(key, near.calls), (n,)))
-    )
+def near(x, n, stream):
+    """`x` for n cells, each times 1 + 0.1 N(0, 1)."""
+    return x * (1 + 0.1 * jax.random.normal(jax.random.fold_in(key, stream), (n,)))
 
 
 def with_simulate(model, current, dt, n_steps):
@@ -119,7 +116,7 @@ def run(title, model, current, dt, n_steps, by_hand, tolerance):
 
 
 def hodgkin_huxley(n, n_steps):
-    model = snn.HodgkinHuxley(g_na=near(120.0)(n), g_k=near(36.0)(n), g_l=near(0.3)(n))
+    model = snn.HodgkinHuxley(near(120.0, n, 0), near(36.0, n, 1), near(0.3, n, 2))
     current = jnp.linspace(0.0, 30.0, n)
     run(f"{n} Hodgkin-Huxley cells, {n_steps} steps of 0.01 ms, exponential Euler",
         model, current, 0.01, n_steps, hh_by_hand, 1e-2)  # fmt: skip
@@ -127,7 +124,7 @@ def hodgkin_huxley(n, n_steps):
 
 def lif(n, n_steps):
     model = snn.LIF(
-        near(20.0)(n),
+        near(20.0, n, 3),
         g_l=1.0,
         e_l=0.0,
         v_reset=0.0,

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,11 +11,13 @@ import numpy as np
 
 from snnjax import inputs, measures, plot
 from snnjax.cli.digits import train_digits
+from snnjax.cli.options import show_bar, table
+from snnjax.core.integrators import RK4
 from snnjax.core.recorders import SpikeCount, SpikeRaster, Trace
 from snnjax.core.simulate import simulate
 from snnjax.networks import izhikevich_2003
 from snnjax.neurons import HodgkinHuxley
-from snnjax.plot import save, style
+from snnjax.plot import save
 
 
 class Row(NamedTuple):
@@ -41,32 +43,29 @@ def run(directory: Path, quick: bool = False) -> list[Row]:
     ]
     rows, start = [], time.perf_counter()
     for part in parts:
+        print(part.__doc__)
         rows += part(directory, quick)
-    widths = [max(len(r[i]) for r in rows) for i in range(3)]
-    print()
-    for r in rows:
-        print("  ".join(cell.ljust(w) for cell, w in zip(r, widths, strict=True)).rstrip())
-    print(f"\n{len(rows)} results in {time.perf_counter() - start:.0f} s, "
-          f"figures in {directory}/")  # fmt: skip
+    print(f"\n{table(rows, indent=0)}\n")
+    print(f"{time.perf_counter() - start:.0f} s; figures in {directory}/")
     return rows
 
 
 def hodgkin_huxley(directory: Path, quick: bool) -> list[Row]:
     """The protocol of 1952: one action potential, its gates, conductances and kinetics."""
-    cell, pulse = HodgkinHuxley.rest_zero(), inputs.step(10.0, start=10, stop=15)
+    cell = HodgkinHuxley.rest_zero(integrator=RK4())
+    pulse = inputs.step(10.0, start=10, stop=15)
     sol = simulate(
         cell, pulse, 0.01, duration=40.0,
-        record={"x": Trace("v", "m", "h", "n"), "n": SpikeCount()}, progress=True,
+        record={"x": Trace("v", "m", "h", "n"), "n": SpikeCount()}, progress=show_bar(None),
     )  # fmt: skip
     x, ts = sol.ys["x"], sol.ts["x"]
-    mv = {"v": "$v$ above rest (mV)", "current": "$I$ (µA/cm$^2$)"}
-    ax = plot.traces(x, ts=ts, current=pulse, labels=mv)
-    spike = save(
-        ax, directory / "1_action_potential.png", "Hodgkin-Huxley 1952, 10 µA/cm² for 5 ms"
+    labels = {"v": "$v$ above rest (mV)", "current": "$I$ (µA/cm$^2$)"}
+    ax = plot.membrane(cell, x, ts=ts, current=pulse, labels=labels)
+    panels = save(
+        ax, directory / "1_membrane.png", "Hodgkin-Huxley 1952, 10 µA/cm² for 5 ms"
     )
-    open_channels = {k: g for k, g in cell.conductances(x).items() if k != "l"}
-    ax = conductance_panel(ts, open_channels)
-    conductances = save(ax, directory / "1_conductances.png")
+    ax = plot.action_potential({"v": x["v"] - 65.0}, ts=ts)
+    spike = save(ax, directory / "1_action_potential.png")
     v = jnp.arange(-80.0, 80.01, 0.1)
     ax = plot.steady_states(v, cell.steady_states(v), cell.time_constants(v))
     curves = save(
@@ -75,27 +74,12 @@ def hodgkin_huxley(directory: Path, quick: bool) -> list[Row]:
     crossing = float(measures.crossing_times(x["v"], 50.0, 0.01, max_spikes=1)[0])
     at_rest = ", ".join(f"{k} {float(y):.4f}" for k, y in cell.steady_states(0.0).items())
     peak = f"crosses 50 mV at {crossing:.3f} ms, peak {x['v'].max():.2f} mV"
+    g_na = float(cell.conductances(x)["na"].max())
     return [
         Row("Hodgkin-Huxley, one pulse", f"{int(sol.ys['n'])} spike, {peak}", spike),
-        Row(
-            "  conductances",
-            f"g_Na up to {float(open_channels['na'].max()):.1f} mS/cm2",
-            conductances,
-        ),
+        Row("  gates and conductances", f"g_Na up to {g_na:.1f} mS/cm2", panels),
         Row("  gates at rest", at_rest, curves),
     ]
-
-
-def conductance_panel(ts: Any, conductances: dict[str, Any]) -> Any:
-    """Conductance of each channel against time."""
-    ax = style.one(None)
-    names = {"na": "$g_{Na} m^3 h$", "k": "$g_K n^4$"}
-    for i, (name, g) in enumerate(conductances.items()):
-        ax.plot(ts, np.asarray(g), color=style.colour(i), label=names.get(name, name))
-    ax.set_xlabel("time (ms)")
-    ax.set_ylabel("conductance (mS/cm$^2$)")
-    style.legend(ax)
-    return ax
 
 
 def sweep(directory: Path, quick: bool) -> list[Row]:
@@ -109,11 +93,11 @@ def sweep(directory: Path, quick: bool) -> list[Row]:
     bins = round((duration - discard) / dt)
     start = time.perf_counter()
     settle = simulate(
-        cells, drive, dt, duration=discard, record=SpikeCount(), progress=True
+        cells, drive, dt, duration=discard, record=SpikeCount(), progress=show_bar(None)
     )
     sol = simulate(
         cells, drive, dt, n_steps=bins, state=settle.state, record=SpikeCount(every=bins // 40),
-        progress=True,
+        progress=show_bar(None),
     )  # fmt: skip
     seconds = time.perf_counter() - start
     rate = sol.ys.sum(0).reshape(n, n) / (duration - discard) * 1000
@@ -140,7 +124,7 @@ def izhikevich_network(directory: Path, quick: bool) -> list[Row]:
     first = 1000.0  # ms, drawn as the raster
     one = simulate(
         network, drive, 1.0, duration=first,
-        record={"events": SpikeRaster(20_000), "spikes": Trace("output")}, progress=True,
+        record={"events": SpikeRaster(20_000), "spikes": Trace("output")}, progress=show_bar(None),
     )  # fmt: skip
     spikes = [np.asarray(one.ys["spikes"])]
     if not quick:  # a spectrum needs more than a second
@@ -150,7 +134,7 @@ def izhikevich_network(directory: Path, quick: bool) -> list[Row]:
             1.0,
             duration=1000 * seconds - first,
             state=one.state,
-            progress=True,
+            progress=show_bar(None),
         )
         spikes.append(np.asarray(more.ys))
     spikes = np.concatenate(spikes)
@@ -175,7 +159,7 @@ def izhikevich_network(directory: Path, quick: bool) -> list[Row]:
 
 def train(directory: Path, quick: bool) -> list[Row]:
     """A spiking network learns handwritten digits."""
-    r = train_digits(epochs=3 if quick else 30)
+    r = train_digits(epochs=3 if quick else 30, progress=show_bar(None))
     curve = save(plot.learning_curve(r.history), directory / "4_learning.png")
     spikes = {"input": r.inputs}
     spikes |= {f"LIF {i}": x for i, x in enumerate(r.layer_outputs[1:-1:2], 1)}
@@ -192,7 +176,8 @@ def train(directory: Path, quick: bool) -> list[Row]:
         Row("Digits, spiking network",
             f"test accuracy {100 * r.test_accuracy:.1f} % at epoch {r.history.best_epoch + 1}, "
             f"chosen on validation ({100 * r.validation_accuracy:.1f} %)", curve),
-        Row("  split by seed 0", f"{sizes} train / validation / test", matrix),
+        Row("  test set", f"split by seed 0: {sizes} train / validation / test", matrix),
+        Row("  one digit", "input, two layers of spikes, readout", layers),
         Row("  saved and loaded", "outputs identical" if r.reloaded_identical else
-            "OUTPUTS DIFFER", layers),
+            "OUTPUTS DIFFER", "-"),
     ]  # fmt: skip
