@@ -97,6 +97,31 @@ def test_traces_draw_what_solve_gives():
     np.testing.assert_array_equal(lines(plot.traces(sol))[0], sol.ys["v"])
 
 
+def test_traces_are_called_what_was_recorded():
+    def run(record, model=None):
+        neuron = snn.LIF() if model is None else model
+        return snn.simulate(neuron, 300.0, 0.1, n_steps=4, record=record)
+
+    def double(state, output):
+        return 2 * state.v
+
+    v, u = snn.Trace("v"), snn.Trace("u")
+    assert plot.traces(run(v)).get_ylabel() == "$v$ (mV)"
+    assert plot.traces(run(u, snn.Izhikevich())).get_ylabel() == "u"
+    assert plot.traces(run(snn.Trace("m"), snn.HodgkinHuxley())).get_ylabel() == "m"
+    assert plot.traces(run(snn.Trace(double))).get_ylabel() == "double"
+    assert plot.traces(run(snn.SpikeCount(every=2))).get_ylabel() == "SpikeCount"
+    assert run([v, snn.Trace("v", "refractory")]).recorded == "v, v, refractory"
+    jitted = jax.jit(lambda x: snn.simulate(snn.LIF(), x, 0.1, n_steps=4, record=v))
+    assert jitted(300.0).recorded == "v"
+    for record in (None, snn.Trace("output"), snn.Trace("spikes")):
+        for draw in (plot.traces, plot.action_potential):
+            with pytest.raises(ValueError, match=r"only its output.*record=Trace\('v'\)"):
+                draw(run(record))
+    with pytest.raises(ValueError, match=r"has no v.*u"):
+        plot.action_potential(run(u, snn.Izhikevich()))
+
+
 def test_membrane_shows_gates_conductances_and_currents(spike):
     cell, pulse, sol = spike
     v, gates, g, i, current = of_ax(

@@ -43,6 +43,7 @@ class Solution(eqx.Module):
     - `ts`: ms, the ends of the steps at which `ys` were taken. `ys`: what was recorded.
     - `state`: the `RunState` at the end; `final`: the model's part of it.
     - `stats`: `n_steps`, and `dt` (ms). `made`: model, versions, device and dtype.
+    - `recorded`: what the recorders took, such as "v", also where `ys` is a bare array.
     """
 
     ts: Any
@@ -50,6 +51,7 @@ class Solution(eqx.Module):
     state: RunState
     stats: dict[str, Any]
     made: str = eqx.field(static=True)
+    recorded: str = eqx.field(static=True, default="")
 
     @property
     def final(self) -> Any:
@@ -281,7 +283,15 @@ def _solution(run, tree, start, final, ys, n_steps) -> Solution:
     unflatten = lambda leaves: jax.tree.unflatten(tree, leaves)
     stats = {"n_steps": n_steps, "dt": run.dt}
     made = provenance(run.model, run.drive.dtype)
-    return Solution(unflatten(ts), unflatten(ys), final, stats, made)
+    recorded = ", ".join(map(_what, run.recorders))
+    return Solution(unflatten(ts), unflatten(ys), final, stats, made, recorded)
+
+
+def _what(recorder: AbstractRecorder) -> str:
+    what = recorder.what if isinstance(recorder, Trace) else (type(recorder),)
+    return ", ".join(
+        x if isinstance(x, str) else getattr(x, "__name__", type(x).__name__) for x in what
+    )
 
 
 def _times(recorder: AbstractRecorder, start: Any, dt: Any, n_steps: int) -> Any:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from snnjax.core.simulate import Solution
 from snnjax.measures import ap_features
 from snnjax.plot.style import LABELS, array, colour, legend, one, stacked
-from snnjax.plot.traces import draw_current, values
+from snnjax.plot.traces import draw_current, values, voltage
 
 _CHANNELS = {"na": "Na", "k": "K", "ca": "Ca", "l": "leak"}
 
@@ -81,7 +81,7 @@ def action_potential(
       this fast, see `measures.ap_features`.
     """
     ys, ts = values(sol, ts)
-    v = ys["v"]
+    v = voltage(ys)
     if v.ndim > 1:
         raise ValueError(f"plot.action_potential draws one neuron, got shape {v.shape}.")
     rest, dt = float(v[0]), float(ts[1] - ts[0])

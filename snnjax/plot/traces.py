@@ -68,7 +68,14 @@ def values(sol: Any, ts: Any) -> tuple[dict[str, np.ndarray], np.ndarray]:
         ts = sol.ts
     if ts is None:
         raise ValueError("Arrays need their times to be drawn: give ts= (ms).")
-    ys = dict(ys) if isinstance(ys, dict) else {"v": ys}
+    if not isinstance(ys, dict):
+        name = sol.recorded if isinstance(sol, Solution) else "v"
+        if name in ("output", "spikes"):
+            raise ValueError(
+                "This run kept only its output. Record what is to be drawn, such as "
+                "record=Trace('v'); plot.raster draws spikes."
+            )
+        ys = {name: ys}
     ts = next(iter(ts.values())) if isinstance(ts, dict) else ts
     ys = {name: array(y) for name, y in ys.items()}
     ts = array(ts)
@@ -79,6 +86,15 @@ def values(sol: Any, ts: Any) -> tuple[dict[str, np.ndarray], np.ndarray]:
                 "Record it with Trace, without which a run keeps spikes only."
             )
     return ys, ts
+
+
+def voltage(ys: dict[str, np.ndarray]) -> np.ndarray:
+    """The v among recorded values."""
+    if "v" not in ys:
+        raise ValueError(
+            f"The recording has no v, only {', '.join(ys)}: record=Trace('v', ...)."
+        )
+    return ys["v"]
 
 
 def draw_current(
