@@ -5,8 +5,9 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from snnjax.core.checks import nearest, positive, whole_steps
+from snnjax.core.checks import positive, whole_steps
 from snnjax.neurons.generalised_if import GeneralisedIF, GeneralisedIFState
+from snnjax.neurons.pattern_names import full_name
 
 
 class MihalasNieburPattern(NamedTuple):
@@ -104,7 +105,7 @@ def mihalas_niebur_pattern(name: str, dt: float = 0.1) -> MihalasNieburPattern:
     - `name`: "A tonic spiking", or its letter or its words alone; see
       `MIHALAS_NIEBUR_PATTERNS`. `dt`: ms, the step of `current`.
     """
-    full = _full_name(name)
+    full = full_name(name, _PATTERNS, "Mihalas-Niebur pattern")
     p, c_m = _PATTERNS[full], 100.0
     neuron = GeneralisedIF(c_m, a=p.a * 1e-3, jump=[c_m * x for x in p.jumps])
     dt = float(positive(dt, "mihalas_niebur_pattern.dt", "ms"))
@@ -115,17 +116,3 @@ def mihalas_niebur_pattern(name: str, dt: float = 0.1) -> MihalasNieburPattern:
     if full == "H class 2":  # begins where the input would hold it without a spike
         state = state._replace(v=jnp.full((), -30.0), theta=jnp.full((), -30.0))
     return MihalasNieburPattern(full, neuron, state, current, p.expect)
-
-
-def _full_name(name: str) -> str:
-    asked = " ".join(str(name).replace("_", " ").replace("-", " ").lower().split())
-    known = {}
-    for full in _PATTERNS:
-        words = full.lower().replace("-", " ")
-        known |= {words: full, words[2:]: full, words[0]: full}
-    if asked not in known:
-        raise ValueError(
-            f"There is no Mihalas-Niebur pattern {name!r}.{nearest(asked, known)} "
-            f"Known: {', '.join(_PATTERNS)}."
-        )
-    return known[asked]

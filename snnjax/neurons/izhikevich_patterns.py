@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from snnjax.core.checks import nearest, positive, whole_steps
+from snnjax.core.checks import positive, whole_steps
 from snnjax.neurons.izhikevich import Izhikevich
+from snnjax.neurons.pattern_names import full_name
 
 INF = math.inf
 
@@ -172,7 +173,7 @@ def izhikevich_pattern(name: str, dt: float | None = None) -> IzhikevichPattern:
       step). With steps of 0.001 ms and less N gives 14 spikes and Q 8, and the bursts of T have no
       limit: each spike lowers u (d = -2), so that spikes come ever faster.
     """
-    full = _full_name(name)
+    full = full_name(name, _PATTERNS, "Izhikevich pattern")
     p = _PATTERNS[full]
     count = p.count if dt is None else None
     if dt is None:
@@ -189,17 +190,3 @@ def izhikevich_pattern(name: str, dt: float | None = None) -> IzhikevichPattern:
     return IzhikevichPattern(
         full, Izhikevich(**p.parameters), current, dt, p.duration, count, p.expect
     )
-
-
-def _full_name(name: str) -> str:
-    asked = " ".join(str(name).replace("_", " ").replace("-", " ").lower().split())
-    known = {}
-    for full in _PATTERNS:
-        words = full.lower().replace("-", " ")
-        known |= {words: full, words[2:]: full, words[0]: full}
-    if asked not in known:
-        raise ValueError(
-            f"There is no Izhikevich pattern {name!r}.{nearest(asked, known)} "
-            f"Known: {', '.join(_PATTERNS)}."
-        )
-    return known[asked]
