@@ -137,6 +137,35 @@ def test_membrane_shows_gates_conductances_and_currents(spike):
     assert (v.get_ylabel(), current.get_xlabel()) == ("$v$ (mV)", "time (ms)")
 
 
+def test_membrane_of_another_model():
+    cell, record = snn.MorrisLecar(), snn.Trace("v", "n")
+    sol = snn.simulate(cell, 60.0, 0.1, duration=30.0, record=record)
+    unit = {"current": "$I$"}
+    v, gates, i, _ = of_ax(
+        lambda **kw: plot.membrane(cell, sol, current=60.0, labels=unit, **kw), 4
+    )
+    np.testing.assert_array_equal(lines(v)[0], sol.ys["v"])
+    np.testing.assert_array_equal(lines(gates)[0], sol.ys["n"])
+    assert legend(i) == ["Ca", "K", "leak"]
+    state = cell.rest()._replace(**sol.ys)
+    net = cell.c * cell.derivative(state, 60.0)["v"]
+    np.testing.assert_allclose(60 - sum(lines(i)), net, rtol=1e-9, atol=1e-9)
+    labels = [ax.get_ylabel() for ax in plot.membrane(cell, sol, current=60.0)]
+    assert labels[2:] == ["ionic current\n(µA/cm$^2$)", "input\n(µA/cm$^2$)"]
+    assert plot.membrane(cell, sol, current=60.0, labels=unit)[3].get_ylabel() == "$I$"
+
+
+def test_membrane_says_what_it_lacks(spike):
+    cell, _, sol = spike
+    only_v = snn.simulate(cell, 0.0, 0.02, n_steps=4, record=snn.Trace("v"))
+    words = r"HodgkinHuxley, and m, h, n are not .*record=Trace\('v', 'm', 'h', 'n'\)"
+    with pytest.raises(ValueError, match=words):
+        plot.membrane(cell, only_v)
+    for model in (snn.CubaLIF(), snn.LIF()):
+        with pytest.raises(ValueError, match="no method currents.*plot.traces"):
+            plot.membrane(model, sol)
+
+
 def test_action_potential_names_its_phases(spike):
     *_, sol = spike
     (ax,) = of_ax(lambda **kw: plot.action_potential(sol, **kw))
@@ -310,6 +339,34 @@ def test_training():
     np.testing.assert_array_equal(ax.images[0].get_array(), [[1, 1], [0, 2]])
     assert [t.get_text() for t in ax.texts] == ["1", "1", "2"]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted", "true")
+
+
+def test_layers_draw_an_example_on_its_way():
+    image, readout = np.eye(4), np.arange(15.0).reshape(5, 3)
+    spikes = {"input": np.eye(5), "hidden": np.ones((5, 2))}
+    draw = lambda **kw: plot.layers(image, spikes, readout, dt=2.0, label=7, answer=1, **kw)
+    shown, first, second, last = of_ax(draw, 4)
+    np.testing.assert_array_equal(shown.images[0].get_array(), image)
+    assert shown.get_title() == "a 7" and last.get_title() == "readout: 1"
+    assert (first.get_title(), second.get_title()) == (
+        "input, 5 spikes",
+        "hidden, 10 spikes",
+    )
+    np.testing.assert_array_equal(np.stack(lines(last), 1), readout)
+    np.testing.assert_array_equal(last.lines[0].get_xdata(), [2, 4, 6, 8, 10])
+    assert [line.get_linewidth() == 2 for line in last.lines] == [False, True, False]
+    with pytest.raises(ValueError, match="4 axes for these 4 panels, got 1"):
+        draw(ax=plt.subplots()[1])
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf", "jpg"])
+def test_save_writes_says_how_and_closes(suffix, tmp_path):
+    ax, file = plt.subplots()[1], tmp_path / f"a.{suffix}"
+    assert plot.save(ax, file, "title", about="by hand" * (suffix != "jpg")) == file.name
+    assert not plt.fignum_exists(ax.figure.number)
+    assert ax.figure.get_suptitle() == "title"
+    content = file.read_bytes().replace(b"\0", b"")
+    assert (b"by hand" in content) == (suffix != "jpg")
 
 
 def test_circuit_names_every_branch_with_its_value():

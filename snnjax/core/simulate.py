@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from snnjax.core import checks
-from snnjax.core.base import AbstractDynamics
+from snnjax.core.base import AbstractDynamics, require_model
 from snnjax.core.drive import Drive
 from snnjax.core.files import is_key
 from snnjax.core.progress import bar
@@ -77,7 +77,7 @@ def simulate(
     """Run `model` under `inputs` in steps of `dt` (ms).
 
     - `inputs`: what each step gets, in the model's unit (pA for a point neuron, uA/cm2 per
-      area): an array, time first; a scalar, held constant; a function `input(i, dt)` of the
+      area): an array or a list of numbers, time first; a scalar, held; a function `input(i, dt)` of the
       step; or a tree of these. Step i covers [i dt, (i+1) dt).
     - `n_steps` or `duration` (ms): how long; not needed with arrays.
     - `record`: a recorder or a tree of them, such as `Trace("v")` or `dict(n=SpikeCount())`.
@@ -92,6 +92,9 @@ def simulate(
     Bad input raises `ValueError`; a run that leaves the finite numbers `NonFiniteError`, which
     holds what was computed before; under jit both become equinox's run-time errors.
     """
+    require_model(model, "simulate.model")
+    if key is not None:
+        checks.random_key(key, "simulate.key")
     recorders, tree = _recorders(record)
     dtype = _dtype(model)
     if not checks.is_traced(dt):
@@ -170,7 +173,11 @@ def _raise_non_finite(part, run, start, before, done, size, pieces, tree):
         ys = _join(run.recorders, pieces)
         solution = _solution(run, tree, start, state, ys, done + keep)
     step = int(before.step) + good
-    what = non_finite_message(", ".join(names), type(run.model).__name__)
+    input = part.drive.of_step(good, before.step + good, run.dt)
+    bad = next(
+        (x[~np.isfinite(x)].flat[0] for x in input if not np.isfinite(x).all()), None
+    )
+    what = non_finite_message(", ".join(names), type(run.model).__name__, bad)
     at = f" It happened in step {step}, which ends at {(step + 1) * float(run.dt):g} ms."
     raise NonFiniteError(what + at, step, solution)
 
@@ -242,6 +249,11 @@ def _n_steps(drive, n_steps, duration, dt, recorders) -> int:
             "inputs.constant(values)."
         )
     n_steps = checks.count(n_steps, "simulate.n_steps")
+    if n_steps >= 2**31:
+        raise ValueError(
+            f"simulate.n_steps must be below 2**31 = {2**31}, as steps are counted in int32, "
+            f"got {n_steps}. Use a longer dt or a shorter run."
+        )
     periods = sorted({r.every for r in recorders if r.every})
     for r in recorders:
         if r.every and n_steps % r.every:

@@ -63,7 +63,7 @@ class CubaLIF(AbstractLeakyNeuron[CubaLIFState]):
         i_inh = None if self.tau_inh is None else none
         return CubaLIFState(self.e_l, none, i_inh, self.free_to_fire())
 
-    def currents(self, state: CubaLIFState) -> dict[str, tuple[Any, Any]]:
+    def _synapses(self, state: CubaLIFState) -> dict[str, tuple[Any, Any]]:
         """Each synaptic current, by name, with its time constant."""
         currents = {"i_syn": (state.i_syn, self.tau_syn)}
         if self.tau_inh is not None:
@@ -71,14 +71,14 @@ class CubaLIF(AbstractLeakyNeuron[CubaLIFState]):
         return currents
 
     def derivative(self, state, current):
-        synapses = self.currents(state)
+        synapses = self._synapses(state)
         total = current + sum(i for i, _ in synapses.values())
         decay = {name: -i / tau for name, (i, tau) in synapses.items()}
         return super().derivative(state, total) | decay
 
     def solution(self, state, current, dt):
         after = super().solution(state, current, dt)
-        for name, (i, tau) in self.currents(state).items():
+        for name, (i, tau) in self._synapses(state).items():
             reached = dt / self.tau_m * divided_exp(-dt / tau, -dt / self.tau_m)
             after["v"] = after["v"] + i / self.g_l * reached
             after[name] = i * jnp.exp(-dt / tau)

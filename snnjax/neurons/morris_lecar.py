@@ -1,7 +1,8 @@
 """Morris-Lecar neuron."""
 
 import functools
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -105,9 +106,10 @@ class MorrisLecar(AbstractNeuron[MorrisLecarState]):
     def spikes(self, before, after, dt):
         return upward_crossing(before.v, after.v, self.spike_level)
 
-    def currents(self, state: MorrisLecarState) -> dict[str, Array]:
-        """Outward current of each channel, uA/cm2."""
-        v, n = state.v, state.n
+    def currents(self, state: Any) -> dict[str, Array]:
+        """Outward current of each channel, uA/cm2, in a state or in traces by name."""
+        x = state if isinstance(state, Mapping) else state._asdict()
+        v, n = x["v"], x["n"]
         return {
             "ca": self.g_ca * self.m_inf(v) * (v - self.e_ca),
             "k": self.g_k * n * (v - self.e_k),

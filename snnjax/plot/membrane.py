@@ -11,6 +11,10 @@ from snnjax.plot.style import LABELS, array, colour, legend, one, stacked
 from snnjax.plot.traces import draw_current, values, voltage
 
 _CHANNELS = {"na": "Na", "k": "K", "ca": "Ca", "l": "leak"}
+_FLOWS = {
+    "conductances": "conductance\n(mS/cm$^2$)",
+    "currents": "ionic current\n(µA/cm$^2$)",
+}
 
 
 def membrane(
@@ -24,8 +28,8 @@ def membrane(
 ) -> np.ndarray:
     """Voltage, gates, conductances and currents of one neuron: a panel each.
 
-    - `model`: with `currents(traces)`, and `conductances(traces)` if there is to be a panel
-      of these, as `HodgkinHuxley` has them.
+    - `model`: with `currents(traces)`, as `HodgkinHuxley` and `MorrisLecar` have it, and
+      `conductances(traces)` if there is to be a panel of these.
     - `sol`, `ts`, `current`: as `traces` takes them; all variables of the state must be
       recorded. Outward currents are positive.
     - `labels`: of the vertical axes "v", "gates", "conductances", "currents" and "current".
@@ -37,16 +41,14 @@ def membrane(
                 f"plot.membrane draws one neuron, but {name} has shape {y.shape}: record "
                 "or index one of them."
             )
-    flows = {"conductance": None, "current": None}
-    per_area = {"conductance": "mS/cm$^2$", "current": "µA/cm$^2$"}
-    for kind in flows:
-        if hasattr(model, f"{kind}s"):
-            flows[kind] = getattr(model, f"{kind}s")(ys)
+    _require_traces(model, ys)
+    flows = {"currents": model.currents(ys)}
+    if hasattr(model, "conductances"):
+        flows = {"conductances": model.conductances(ys), **flows}
     gates = {name: y for name, y in ys.items() if name != "v"}
     panels = [("v", {"v": ys["v"]}, LABELS["v"]), ("gates", gates, "gates")]
     for kind, parts in flows.items():
-        if parts is not None:
-            panels.append((kind, parts, f"{kind}\n({per_area[kind]})"))
+        panels.append((kind, parts, _FLOWS[kind]))
     n = len(panels) + (current is not None)
     axes = stacked(ax, n, [1.0] * len(panels) + [0.5] * (n - len(panels)), (6.0, 1.6 * n))
     for panel, (kind, parts, label) in zip(axes, panels, strict=False):
@@ -56,14 +58,31 @@ def membrane(
             panel.plot(
                 ts, y, color=colour(i) if kind != "v" else "black", lw=1.2, label=name
             )
-        panel.set_ylabel((labels or {}).get(f"{kind}s" if kind in flows else kind, label))
+        panel.set_ylabel((labels or {}).get(kind, label))
         if len(parts) > 1:
             legend(panel, loc="upper right")
     if current is not None:
-        draw_current(axes[-1], ts, current, labels)
+        own = {"current": "input\n(µA/cm$^2$)", **(labels or {})}
+        draw_current(axes[-1], ts, current, own)
     axes[-1].set_xlabel(LABELS["time"])
     axes[0].figure.align_ylabels(list(axes))
     return axes
+
+
+def _require_traces(model: Any, ys: dict[str, Any]) -> None:
+    name = type(model).__name__
+    if not callable(getattr(model, "currents", None)):
+        raise ValueError(
+            f"plot.membrane draws the currents of channels, and {name} has no method "
+            "currents(traces): use plot.traces."
+        )
+    state = model.rest()._asdict()
+    variables = [field for field, x in state.items() if x is not None]
+    if missing := [field for field in variables if field not in ys]:
+        raise ValueError(
+            f"plot.membrane needs all variables of {name}, and {', '.join(missing)} are not "
+            f"recorded: record=Trace({', '.join(map(repr, variables))})."
+        )
 
 
 def action_potential(

@@ -41,6 +41,11 @@ def stacked(ax: Any, n: int, heights: Any = None, size: tuple[float, float] | No
             n, sharex=True, squeeze=False, figsize=size, layout="constrained",
             gridspec_kw={"height_ratios": heights},
         )  # fmt: skip
+    return panels(ax, n)
+
+
+def panels(ax: Any, n: int) -> np.ndarray:
+    """The `n` axes that `ax` holds."""
     axes = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
     if len(axes) != n:
         raise ValueError(f"ax= must hold {n} axes for these {n} panels, got {len(axes)}.")
