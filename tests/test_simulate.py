@@ -399,7 +399,10 @@ def test_a_run_that_turns_non_finite_keeps_what_came_before(step, kwargs):
         run(step)
     error = caught.value
     assert error.step == step
-    words = rf"The state v.* of Oscillator is no longer finite.*step {step}, which ends at "
+    words = (
+        "The state v.* of Oscillator is no longer finite, as the input was not: got inf. "
+        rf"Correct.*step {step}, which ends at "
+    )
     assert re.search(words, str(error))
     assert f"{(step + 1) * 0.1:g} ms" in str(error)
     if step == 0:
@@ -450,7 +453,8 @@ class TwoParts(snn.AbstractNeuron):
 
 
 def test_only_the_state_that_blew_up_is_named():
-    with pytest.raises(snn.NonFiniteError, match="The state v of TwoParts") as caught:
+    words = "The state v of TwoParts is no longer finite. Try a smaller dt"
+    with pytest.raises(snn.NonFiniteError, match=words) as caught:
         simulate(TwoParts(), 0.0, 0.1, n_steps=100)
     v = np.array([0.1, 1.0])  # the same scheme in NumPy
     with np.errstate(over="ignore", invalid="ignore"):
@@ -615,6 +619,48 @@ def test_refuses_inputs_that_are_not_finite():
     refuses("must be finite, got nan", dict(a=1.0, b=np.nan), model=Echo(), n_steps=3)
 
 
+def test_lists_of_numbers_are_arrays():
+    for x in ([1.0, 2, np.float32(3.0)], [[1, 2.0], [3, 4]]):
+        sol = simulate(PassThrough(), x, 0.1)
+        np.testing.assert_array_equal(sol.ys, np.array(x))
+    tree = simulate(Echo(), [np.ones(2), 3.0], 0.1).ys
+    np.testing.assert_array_equal(tree[1], [3, 3])
+    refuses(
+        "input must be numbers.*time first.*got \\[\\[1.0, 2.0\\], \\[3.0\\]\\]",
+        [[1.0, 2.0], [3.0]],
+    )
+    refuses("input must be numbers", "ramp", n_steps=3)
+
+
+def test_refuses_what_is_no_model():
+    no = lambda words, *args: pytest.raises(ValueError, match=words)
+    with no(r"simulate\.model must be an instance, got the class LIF\. Write LIF\(\)"):
+        simulate(snn.LIF, 300.0, 0.1, n_steps=3)
+    with no(r"simulate\.model must be a model.*got 300\.0.*order .* model, inputs, dt"):
+        simulate(300.0, snn.LIF(), 0.1, n_steps=3)
+
+
+@pytest.mark.parametrize("key", [0, np.uint32(3), np.arange(2), "seed"])
+def test_refuses_a_key_that_is_none(key):
+    refuses(
+        r"simulate\.key must be a random key, jax\.random\.key\(seed\), got",
+        model=NoisyNeuron(),
+        n_steps=3,
+        key=key,
+    )
+
+
+def test_a_raw_key_is_a_key():
+    sol = simulate(NoisyNeuron(), 0.0, 0.1, n_steps=3, key=jax.random.PRNGKey(0))
+    assert sol.final.noise.count == 3
+
+
+def test_refuses_more_steps_than_int32_counts():
+    words = rf"n_steps must be below 2\*\*31 = {2**31}.*got"
+    refuses(f"{words} {2**31}", n_steps=2**31)
+    refuses(f"{words} {10**13}", duration=1e12)
+
+
 def test_refuses_lengths_that_do_not_fit():
     refuses("needs n_steps= or duration=")
     refuses("n_steps= or duration=, not both", n_steps=3, duration=0.3)
@@ -658,7 +704,12 @@ def test_refuses_states_that_do_not_fit(integrator):
     lif, rows = snn.LIF(integrator=integrator), np.ones((5, 2))
     no = lambda words, state: refuses(words, rows, model=lif, state=state)
     no("state must be the `state` of a Solution, got LIFState.*RunState", lif.init((2,)))
-    no("LIF.*Check state=", snn.RunState(Relaxation().init((2,))))
+    words = r"LIF has the state LIFState\(v, refractory\), got Held\(v\)\. Check state="
+    no(words, snn.RunState(Relaxation().init((2,))))
+    hh = snn.HodgkinHuxley().init((2,))
+    no(r"another model: LIF.*got HodgkinHuxleyState\(v, m, h, n\)", snn.RunState(hh))
+    no("another model: LIF.*got Oscillation", snn.RunState(Oscillation(*lif.init((2,)))))
+    no("another model: LIF", snn.RunState(lif.init((2,))._replace(refractory=None)))
     no("LIF.*Check state=", snn.RunState(3.0))
     no("LIF.*Check state=", snn.RunState(lif.init((3,))))
     no(r"v float64\[\] -> float64\[2\].*Check state=", snn.RunState(lif.init()))
@@ -680,7 +731,7 @@ def test_refuses_records_that_do_not_fit():
     )
     no("chunk=5 must be above 1 and a multiple of 2", Trace(every=2), chunk=5)
     no("chunk=1 must be above 1", None, chunk=1)
-    for every in (0, -1, 1.5, True):
+    for every in (0, -1, 1.5, True, "a", np.inf, (2,)):
         with pytest.raises(
             ValueError, match="every must be a whole number of steps above 0"
         ):
@@ -693,6 +744,14 @@ def test_refuses_a_stochastic_model_without_a_key():
         model=NoisyNeuron(),
         n_steps=3,
     )
+
+
+def test_refuses_the_state_of_another_model_under_jit(key):
+    lif = simulate(snn.LIF(), 0.0, 0.1, n_steps=3).state
+    run = lambda state: simulate(snn.HodgkinHuxley(), 0.0, 0.01, n_steps=3, state=state).ys
+    with pytest.raises(ValueError, match="another model: HodgkinHuxley has the state"):
+        jax.jit(run)(lif)
+    refuses("another model: NoisyNeuron", model=NoisyNeuron(), state=lif, n_steps=3)
 
 
 def test_refuses_chunks_under_jit():

@@ -14,6 +14,19 @@ from snnjax.core.parameters import check_parameters
 S = TypeVar("S")
 
 
+def require_model(x: Any, name: str) -> None:
+    """Refuse an `x` that is no model, such as the class of one."""
+    if isinstance(x, type) and issubclass(x, AbstractDynamics):
+        raise ValueError(
+            f"{name} must be an instance, got the class {x.__name__}. Write {x.__name__}()."
+        )
+    if not isinstance(x, AbstractDynamics):
+        raise ValueError(
+            f"{name} must be a model such as LIF(), got {x!r}. The order of arguments is "
+            "model, inputs, dt."
+        )
+
+
 class AbstractDynamics(eqx.Module, Generic[S]):
     """A neuron, a synapse, a layer or a whole network: parameters plus a pure `step`."""
 

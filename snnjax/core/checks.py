@@ -105,6 +105,14 @@ def raise_if(tree: Any, bad: Any, which: Any, messages: list[str]) -> Any:
     return eqx.combine(eqx.branched_error_if(values, bad, which, messages), keys)
 
 
+def random_key(x: Any, name: str) -> Any:
+    """`x` if it is a random key, typed or of the older raw kind."""
+    raw = getattr(x, "dtype", None) == np.uint32 and np.ndim(x) > 0
+    if not raw and not is_key(x):
+        raise ValueError(f"{name} must be a random key, jax.random.key(seed), got {x!r}.")
+    return x
+
+
 def is_key(x: Any) -> bool:
     """Whether `x` is an array of typed random keys."""
     return isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key)

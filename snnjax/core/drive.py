@@ -25,7 +25,9 @@ class Drive(eqx.Module):
     @classmethod
     def of(cls, inputs: Any, dtype: Any) -> "Drive":
         """Sort `inputs`; refuses concrete NaN and infinity."""
-        leaves, tree = jax.tree.flatten(inputs, is_leaf=callable)
+        leaves, tree = jax.tree.flatten(
+            inputs, is_leaf=lambda x: callable(x) or _is_numbers(x)
+        )
         arrays, rest = [], []
         for leaf in leaves:
             if callable(leaf):
@@ -58,6 +60,13 @@ class Drive(eqx.Module):
         ]
         return jax.tree.unflatten(self.tree, leaves)
 
+    def not_finite(self, row: int, step: Any, dt: Any) -> Any:
+        """A NaN or infinity in the input of `step`, the `row` of the arrays; None without."""
+        slices = [None if x is None else x[row] for x in self.arrays]
+        leaves = jax.tree.leaves(self.at(slices, step, dt))
+        values = [np.ravel(x) for x in leaves if eqx.is_inexact_array(x)]
+        return next((x for leaf in values for x in leaf[~np.isfinite(leaf)]), None)
+
     def _call(self, function: Any, step: Any, dt: Any) -> Any:
         cast = lambda x: x if callable(x) else as_float(x).astype(self.dtype)
         return jax.tree.map(cast, function(step, dt), is_leaf=callable)
@@ -83,9 +92,22 @@ class Drive(eqx.Module):
             ) from None
 
 
+def _is_numbers(x: Any) -> bool:
+    """Whether `x` is a list of plain numbers, or of such lists."""
+    if not isinstance(x, list) or not x:
+        return False
+    return all(isinstance(i, int | float | np.number) or _is_numbers(i) for i in x)
+
+
 def _require_finite(x: Any) -> None:
-    x = np.asarray(x)
-    bad = ~np.isfinite(x.astype(float))
+    try:
+        x = np.asarray(x)
+        bad = ~np.isfinite(x.astype(float))
+    except (TypeError, ValueError):
+        raise ValueError(
+            "The input must be numbers, as an array with time first, a scalar, a function "
+            f"of the step or a tree of these, got {x!r}."
+        ) from None
     if bad.any():
         where = tuple(int(i) for i in np.argwhere(bad)[0])
         at = f" at step {where[0]}, index {where[1:]}" if where else ""

@@ -72,11 +72,16 @@ def pick(what: What | tuple[What, ...], state: Any, output: Any) -> Any:
 
 def _every(default=None) -> Any:
     def whole(every):
-        if every is not None and (
-            isinstance(every, bool) or int(every) != every or every < 1
-        ):
-            raise ValueError(f"every must be a whole number of steps above 0, got {every}.")
-        return None if every is None else int(every)
+        if every is None:
+            return None
+        try:
+            if isinstance(every, bool):
+                raise ValueError
+            return count(every, "every")
+        except ValueError:
+            raise ValueError(
+                f"every must be a whole number of steps above 0, or None, got {every!r}."
+            ) from None
 
     return eqx.field(default=default, static=True, converter=whole, kw_only=True)
 

@@ -73,6 +73,7 @@ class Run(eqx.Module):
 
     def step_function(self, state: RunState) -> tuple[Any, Any]:
         """Shapes of one step's (state, output); refuses a step that changes the state's."""
+        self.require_own(state)
         dt = self.dt.astype(self.drive.dtype)
         slices = [None if x is None else x[0] for x in self.drive.arrays]
         first = lambda: self.model.step(
@@ -82,6 +83,23 @@ class Run(eqx.Module):
             new, output = jax.eval_shape(first)
         _require_same(state.model, new, type(self.model).__name__)
         return new, output
+
+    def require_own(self, state: RunState) -> None:
+        """Refuse a state of another type than the model's own."""
+        try:
+            own = jax.eval_shape(
+                lambda: self.model.init(
+                    self.drive.shape(self.dt), key=jax.random.key(0), dt=self.dt
+                )
+            )
+        except (TypeError, ValueError):
+            return  # such as for a population of another shape than its input
+        if jax.tree.structure(state.model) != jax.tree.structure(own):
+            raise ValueError(
+                f"simulate.state is of another model: {type(self.model).__name__} has the "
+                f"state {_outline(own)}, got {_outline(state.model)}. Check state=: give "
+                "what a run of this model ended with, or RunState(model.init(shape))."
+            )
 
     @eqx.filter_jit
     def opened(self, state: RunState) -> RunState:
@@ -165,6 +183,7 @@ class Run(eqx.Module):
 
     @eqx.filter_jit
     def stiffness(self, state: RunState) -> dict[str, Any]:
+        self.require_own(state)
         slices = [None if x is None else x[0] for x in self.drive.arrays]
         input = self.drive.at(slices, state.step, self.dt)
         with _refusing(self.model):
@@ -173,8 +192,12 @@ class Run(eqx.Module):
             )
 
 
-def non_finite_message(leaf: str, model: str) -> str:
-    return f"The state {leaf} of {model} is no longer finite. Try a smaller dt, or throw=False."
+def non_finite_message(leaf: str, model: str, input: Any = None) -> str:
+    """`input`: the value that is not finite in the input of the step, if there is one."""
+    state = f"The state {leaf} of {model} is no longer finite"
+    if input is None:
+        return f"{state}. Try a smaller dt, or throw=False."
+    return f"{state}, as the input was not: got {input}. Correct the input of this step."
 
 
 def finite_leaves(state: Any) -> tuple[Any, list[str]]:
@@ -199,6 +222,12 @@ def _refusing(model: AbstractDynamics) -> Iterator[None]:
             f"{type(model).__name__} cannot step from this state with this input ({error}). "
             "Check state= and shape= against the model and the shape of one step's input."
         ) from error
+
+
+def _outline(state: Any) -> str:
+    paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(state)]
+    names = [jax.tree_util.keystr(path, simple=True, separator=".") for path in paths]
+    return f"{type(state).__name__}({', '.join(names)})"
 
 
 def _require_same(old: Any, new: Any, model: str) -> None:

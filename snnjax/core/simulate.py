@@ -77,8 +77,8 @@ def simulate(
     """Run `model` under `inputs` in steps of `dt` (ms).
 
     - `inputs`: what each step gets, in the model's unit (pA for a point neuron, uA/cm2 per
-      area): an array or a list of numbers, time first; a scalar, held; a function `input(i, dt)` of the
-      step; or a tree of these. Step i covers [i dt, (i+1) dt).
+      area): an array or a list of numbers, time first; a scalar, held constant; a function
+      `input(i, dt)` of the step; or a tree of these. Step i covers [i dt, (i+1) dt).
     - `n_steps` or `duration` (ms): how long; not needed with arrays.
     - `record`: a recorder or a tree of them, such as `Trace("v")` or `dict(n=SpikeCount())`.
       None keeps the output (for a neuron its spikes) of every step.
@@ -173,10 +173,7 @@ def _raise_non_finite(part, run, start, before, done, size, pieces, tree):
         ys = _join(run.recorders, pieces)
         solution = _solution(run, tree, start, state, ys, done + keep)
     step = int(before.step) + good
-    input = part.drive.of_step(good, before.step + good, run.dt)
-    bad = next(
-        (x[~np.isfinite(x)].flat[0] for x in input if not np.isfinite(x).all()), None
-    )
+    bad = part.drive.not_finite(good, before.step + good, run.dt)
     what = non_finite_message(", ".join(names), type(run.model).__name__, bad)
     at = f" It happened in step {step}, which ends at {(step + 1) * float(run.dt):g} ms."
     raise NonFiniteError(what + at, step, solution)
@@ -301,9 +298,7 @@ def _solution(run, tree, start, final, ys, n_steps) -> Solution:
 
 def _what(recorder: AbstractRecorder) -> str:
     what = recorder.what if isinstance(recorder, Trace) else (type(recorder),)
-    return ", ".join(
-        x if isinstance(x, str) else getattr(x, "__name__", type(x).__name__) for x in what
-    )
+    return ", ".join(getattr(x, "__name__", str(x)) for x in what)
 
 
 def _times(recorder: AbstractRecorder, start: Any, dt: Any, n_steps: int) -> Any:
