@@ -91,6 +91,14 @@ def test_strength_and_duration_of_a_pulse(width):
     assert found == pytest.approx(200.0 / -np.expm1(-width / 10.0), abs=0.02)
 
 
+def test_rheobase_runs_under_jit_with_a_concrete_bracket():
+    find = lambda g: rheobase(snn.LIF(g_l=g, tau_m=5.0), (0.0, 350.0), 0.1, 80.0)
+    assert jax.jit(find)(10.0) == pytest.approx(200.0, abs=0.01)
+    down = lambda g: rheobase(snn.LIF(g_l=g), (350.0, 0.0), 0.1, 80.0)
+    with pytest.raises(ValueError, match="high - low must be above 0"):
+        jax.jit(down)(10.0)
+
+
 def test_rheobase_runs_under_vmap():
     g_l = jnp.array([10.0, 15.0])
     find = lambda g: rheobase(
@@ -142,7 +150,17 @@ def test_onset_of_repetitive_firing_of_hodgkin_huxley():
         ),
         (
             lambda: jax.jit(lambda i: rheobase(snn.LIF(), (0.0, i), 0.1, 5.0))(3.0),
-            "concrete",
+            "rheobase.bracket must be concrete",
+        ),
+        (
+            lambda: jax.jit(lambda i: rheobase(snn.LIF(), (np.nan, i), 0.1, 5.0))(3.0),
+            "rheobase.bracket must be concrete",
+        ),
+        (
+            lambda: jax.jit(
+                lambda x: rheobase(snn.LIF(), (0.0, 300.0), 0.1, 5.0, tolerance=x)
+            )(3.0),
+            "rheobase.tolerance must be concrete",
         ),
     ],
 )

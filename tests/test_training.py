@@ -201,6 +201,9 @@ def test_augmentation_varies_training_only_and_a_bar_shows_both(capsys):
 def test_fit_refuses():
     with pytest.raises(ValueError, match=r"fit\.epochs must be at least 1, got 0"):
         train(epochs=0)
+    for key in (None, 0):
+        with pytest.raises(ValueError, match=rf"fit\.key must be a random key.*got {key}"):
+            train(key=key)
     for size in (0, 76):
         with pytest.raises(
             ValueError, match=rf"fit\.batch_size must be in 1 \.\. 75, got {size}"

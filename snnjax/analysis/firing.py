@@ -117,15 +117,18 @@ def rheobase(
     Halves the interval by sixteenths, all at once by `vmap`. Runs under `jit` and `vmap`,
     where a bracket that does not hold the rheobase gives NaN; else it raises `ValueError`.
     """
+    for name, x in (("bracket", bracket), ("tolerance", tolerance)):
+        if checks.is_traced(x):
+            raise ValueError(
+                f"rheobase.{name} must be concrete, as it says how often to halve. Give it "
+                "from outside jit, vmap and grad."
+            )
     low, high = (checks.finite(x, "rheobase.bracket") for x in bracket)
     checks.positive(tolerance, "rheobase.tolerance")
-    if not checks.is_traced((low, high)):
-        checks.positive(high - low, "rheobase.bracket: high - low")
-        widest = float(jnp.max(high - low))
-    else:
-        raise ValueError(
-            "rheobase.bracket must be concrete, as it says how often to halve."
-        )
+    # In NumPy: under jit, jax would trace a difference of constants too.
+    gap = np.asarray(high) - np.asarray(low)
+    checks.positive(gap, "rheobase.bracket: high - low")
+    widest = float(np.max(gap))
     rounds = max(1, int(np.ceil(np.log(widest / tolerance) / np.log(_PARTS))))
     n_steps, first = _window(dt, duration, discard, "rheobase")
     found, ok = _narrow(model, low, high, width, dt, first, (n_steps, n_spikes, rounds))

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from snnjax.core import checks
 from snnjax.core.base import AbstractDynamics
 from snnjax.core.progress import bar
 from snnjax.core.trainable import Where, trainable
@@ -119,6 +120,7 @@ def fit(
     The best epoch is the one of highest validation accuracy; of several, that of lowest
     validation loss.
     """
+    checks.random_key(key, "fit.key")
     if epochs < 1:
         raise ValueError(f"fit.epochs must be at least 1, got {epochs}.")
     x, y = jnp.asarray(data[0]), jnp.asarray(data[1])
