@@ -13,6 +13,7 @@ from jax.flatten_util import ravel_pytree
 
 import snnjax as snn
 from snnjax import neurons
+from snnjax.core.neuron import AbstractFiringNeuron
 
 CLASSES = [
     value
@@ -53,6 +54,38 @@ def cast(tree, dtype):
 def run(model, input, n_steps=N_STEPS, **kwargs):
     key = jax.random.key(0)
     return snn.simulate(model, input, DT, n_steps=n_steps, key=key, throw=False, **kwargs)
+
+
+FIRING = [cls for cls in CLASSES if issubclass(cls, AbstractFiringNeuron)]
+
+
+@pytest.mark.parametrize("cls", FIRING, ids=lambda cls: cls.__name__)
+def test_a_number_is_the_level_of_a_threshold(cls):
+    default = cls().threshold
+    for level in (-50, np.array([1.0, 2.0])):
+        threshold = cls(threshold=level).threshold
+        assert isinstance(threshold, snn.Threshold)
+        assert threshold.surrogate == default.surrogate
+        np.testing.assert_array_equal(threshold.level, level)
+    traced = jax.vmap(lambda x: cls(threshold=x).threshold.level)(jnp.ones(3))
+    np.testing.assert_array_equal(traced, 1)
+    for bad in ("high", None, snn.SuperSpike()):
+        words = (
+            rf"{cls.__name__}\.threshold must be a Threshold\(level\) or a level in mV, got"
+        )
+        with pytest.raises(ValueError, match=words):
+            cls(threshold=bad)
+
+
+class Redeclared(snn.LIF):
+    threshold: snn.Threshold = eqx.field(
+        default_factory=lambda: snn.Threshold(3.0), kw_only=True
+    )
+
+
+def test_a_threshold_declared_anew_takes_a_number_too():
+    assert Redeclared().threshold.level == 3
+    assert Redeclared(threshold=4).threshold.level == 4
 
 
 RECORD = snn.Trace(lambda state, spikes: (state.v, floats(state), spikes))

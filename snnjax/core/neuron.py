@@ -1,6 +1,7 @@
 """A neuron states its equations; `step` is made from them here."""
 
 import abc
+import dataclasses
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import equinox as eqx
@@ -12,7 +13,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int
 from snnjax.core.base import AbstractDynamics
 from snnjax.core.integrators import AbstractIntegrator, ExponentialEuler, flow, own_slopes
 from snnjax.core.parameters import parameter, parameters
-from snnjax.core.threshold import ResetMode, Threshold, mix, mix_attached
+from snnjax.core.threshold import ResetMode, Threshold, as_threshold, mix, mix_attached
 
 S = TypeVar("S", bound=Any)
 
@@ -138,7 +139,7 @@ class AbstractFiringNeuron(AbstractNeuron[S]):
     Its state has `v` and `refractory` (ms left to wait; None where `t_ref` is). Its other
     variables jump at a spike as `jumps` says.
 
-    - `threshold`: level (mV) and surrogate gradient of the spike.
+    - `threshold`: level (mV) and surrogate gradient of the spike; a number is the level.
     - `v_reset`: mV. `t_ref`: absolute refractory time, ms, in which v is held and nothing
       fires; None leaves the countdown out.
     - `reset_mode`: "value" puts v at `v_reset`; "subtract" takes `level - v_reset` off, so
@@ -147,13 +148,26 @@ class AbstractFiringNeuron(AbstractNeuron[S]):
       Comput. 33:899) or pass through it.
     """
 
-    threshold: Threshold = eqx.field(default_factory=lambda: Threshold(-50.0), kw_only=True)
+    threshold: Threshold = eqx.field(
+        default_factory=lambda: Threshold(-50.0), converter=as_threshold, kw_only=True
+    )
     v_reset: Float[Array, "..."] = parameter(-65.0, "mV", kw_only=True)
     t_ref: Float[Array, "..."] | None = parameter(None, "ms", at_least=0, kw_only=True)
     reset_mode: ResetMode = eqx.field(default="value", static=True, kw_only=True)
     detach_reset: bool = eqx.field(default=True, static=True, kw_only=True)
 
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        field = vars(cls).get("threshold")
+        if isinstance(field, dataclasses.Field):  # declared anew, with another default
+            field.metadata = {"converter": as_threshold, **field.metadata}
+
     def __check_init__(self):
+        if not isinstance(self.threshold, Threshold):
+            raise ValueError(
+                f"{type(self).__name__}.threshold must be a Threshold(level) or a level in mV, "
+                f"got {self.threshold!r}."
+            )
         if self.reset_mode not in ("value", "subtract", "none"):
             raise ValueError(
                 f"{type(self).__name__}.reset_mode must be 'value', 'subtract' or 'none', "

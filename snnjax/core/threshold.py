@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from snnjax.core.checks import as_float
 from snnjax.core.parameters import check_parameters, parameter
 from snnjax.core.surrogates import AbstractSurrogate, SuperSpike
 
@@ -37,6 +38,17 @@ class Threshold(eqx.Module):
         if self.smooth:
             return self.surrogate.relaxed(x)
         return _spike(x, self.surrogate)
+
+
+def as_threshold(x: Any) -> Any:
+    """`Threshold(x)` of a number or an array; all else as it is, for its owner to refuse."""
+    if isinstance(x, Threshold):
+        return x
+    try:
+        level = as_float(x)
+    except (TypeError, ValueError):
+        return x
+    return Threshold(level)
 
 
 @eqx.filter_custom_jvp
