@@ -9,6 +9,7 @@ import sys
 import click
 import jax
 import jax.numpy as jnp
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -61,7 +62,7 @@ def swept(folder, *arguments):
 # The program
 
 
-def test_a_real_process():
+def test_a_real_process(monkeypatch):
     # jax refuses this setting once a device was touched.
     code = (
         "import sys, jax\nfrom snnjax.cli import main\n"
@@ -78,6 +79,12 @@ def test_a_real_process():
     assert run.stdout.startswith("Usage: snnjax simulate [OPTIONS] MODEL")
     run = python("simulate", "Lif", "--currant", "3")
     assert (run.returncode, run.stdout, run.stderr.count("\n")) == (2, "", 1)
+    monkeypatch.setenv("JAX_PLATFORMS", "abacus")
+    for command in (("simulate",), ("sweep", "--over", "current=1,2")):
+        code = "import sys\nfrom snnjax.cli import main\nmain(sys.argv[1:])"
+        run = python(*command, "LIF")
+        assert (run.returncode, run.stdout, run.stderr.count("\n")) == (1, "", 1)
+        assert run.stderr.startswith("Error: jax: Unable to initialize backend 'abacus'")
 
 
 def test_version_and_help():
@@ -426,6 +433,15 @@ def test_a_model_with_synapses_runs_without_spikes(tmp_path):
         (["sweep", "LIF", "--over", "g_l=1", "--measure", "half_width"], "v is reset"),
         (["sweep", "LIF", "--over", "g_l=1", "--discard", "500"], "leaves nothing"),
         (["sweep", "CubaLIF", "--over", "current=1,2"], "not driven by a current"),
+        (
+            ["simulate", "CubaLIF", "--current", "1"],
+            "a pair of these, the first for `tau_syn` (inhibitory weights are negative). See",
+        ),
+        (["sweep", "LIF", "--over", "current=0:20:1000000000"], "more than 10000000."),
+        (
+            ["sweep", "LIF", "--over", "current=0:20:10001", "--over", "g_l=1:2:1001"],
+            "A grid of 10011001 points is more than 10000000.",
+        ),
         (["models", "--all"], "Say which MODEL"),
         (["train", "digits", "--epochs", "0"], "0 is not in the range"),
         (["train", "digits", "--code", "x"], "'latency', 'rate'"),
@@ -447,6 +463,7 @@ def test_what_makes_no_sense_is_refused_with_status_2(arguments, words):
             ["simulate", "LIF", "--duration", "1.005", "--dt", "0.01"],
             "whole number of steps",
         ),
+        (["simulate", "LIF", "--dt", "1e-7", "--duration", "1e6"], "n_steps"),
         (["simulate", "LIF", "--start", "3", "--stop", "2"], "step.stop must lie after"),
         (["simulate", "HodgkinHuxley", "--integrator", "exact"], "needs a closed form"),
         (["sweep", "LIF", "--over", "g_l=-1:1:5"], "LIF.g_l must be above 0 nS, got -1.0."),
@@ -463,7 +480,7 @@ def test_a_run_that_explodes_warns_and_says_where():
     warning, error = result.stderr.splitlines()
     assert warning.startswith("Warning: dt=0.5 ms is too long for HodgkinHuxley")
     assert error.startswith("Error: The state")
-    assert "no longer finite" in error
+    assert error.partition("no longer finite. ")[2].startswith("Try a smaller --dt. It")
 
 
 def test_a_file_that_cannot_be_written(tmp_path):
@@ -679,8 +696,8 @@ def test_runs_that_explode_are_empty_and_counted(tmp_path):
 
 def test_figures_hold_the_data_and_say_how_they_were_made(tmp_path, monkeypatch):
     drawn = []
-    keep = lambda axes, path, command: drawn.append((axes, path, command))
-    monkeypatch.setattr("snnjax.cli.figures.write", keep)
+    keep = lambda axes, path, about: drawn.append((axes, path, about))
+    monkeypatch.setattr("snnjax.plot.save", keep)
     run = ["--duration", "20", "--dt", "0.1", "--current", "30", "--record", "v,n"]
     call("simulate", "MorrisLecar", *run, "--plot", tmp_path / "a.png")
     data = simulated(tmp_path, "MorrisLecar", *run)
@@ -704,17 +721,19 @@ def test_figures_hold_the_data_and_say_how_they_were_made(tmp_path, monkeypatch)
     colours = maps[0].collections[0].get_array()
     np.testing.assert_array_equal(colours.filled(np.nan), data["latency"].T)
     assert maps[0].get_ylabel() == "g_l (nS)"
+    assert [ax.get_xlabel() for ax in maps] == ["", "current (pA)"]
     more = [*over, "--over", "e_l=-70,-75", "--plot", "d.png"]
     assert "one or two --over" in refused("sweep", *run, *more)
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_a_figure_file_says_how_it_was_made(suffix, tmp_path):
-    file = tmp_path / f"cell.{suffix}"
+    file, before = tmp_path / f"cell.{suffix}", plt.get_fignums()
     call("simulate", "LIF", "--duration", "1", "--dt", "0.1", "--plot", file)
     # PNG and SVG keep it as plain text; PDF in UTF-16 or plain, in its information.
     content = file.read_bytes().replace(b"\0", b"")
     assert b"snnjax simulate LIF --duration 1 --dt 0.1" in content
+    assert plt.get_fignums() == before
 
 
 # train, demo, bench

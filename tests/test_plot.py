@@ -162,7 +162,7 @@ def test_membrane_says_what_it_lacks(spike):
     with pytest.raises(ValueError, match=words):
         plot.membrane(cell, only_v)
     for model in (snn.CubaLIF(), snn.LIF()):
-        with pytest.raises(ValueError, match="no method currents.*plot.traces"):
+        with pytest.raises(ValueError, match=r"no method currents.*plot\.traces"):
             plot.membrane(model, sol)
 
 

@@ -53,8 +53,14 @@ class Program(click.Group):
             except BrokenPipeError:  # the reader has seen enough: click's own business
                 raise
             except (ValueError, OSError, ImportError, MemoryError) as error:
-                raise click.ClickException(str(error) or type(error).__name__) from error
+                # throw=False is for those who call the library.
+                message = str(error).replace("smaller dt, or throw=False", "smaller --dt")
+                raise click.ClickException(message or type(error).__name__) from error
             except jax.errors.JaxRuntimeError as error:  # such as too little memory
+                raise click.ClickException(f"jax: {error}") from error
+            except RuntimeError as error:
+                if "backend" not in str(error):
+                    raise
                 raise click.ClickException(f"jax: {error}") from error
 
 

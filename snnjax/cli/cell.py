@@ -44,7 +44,7 @@ class Cell(NamedTuple):
         if current and discover.input_unit(found) is None:
             raise click.UsageError(
                 f"{found.__name__} is not driven by a current, so leave out --current. "
-                f"{discover.input_and_source(found).split('. ')[0]}."
+                f"{discover.input_sentence(found)}"
             )
         return cls(
             recipe,

@@ -117,6 +117,12 @@ def input_and_source(model: type) -> str:
     return f"Input: {end}" if end else doc.split("\n\n")[-1]
 
 
+def input_sentence(model: type) -> str:
+    """What the input is, without the source."""
+    text = input_and_source(model)
+    return " ".join(re.split(r"(?<=\.)\s", text, maxsplit=1)[0].split())
+
+
 def input_unit(model: type) -> str | None:
     """Unit of the current that drives `model`, "" for none; None if no current drives it."""
     text = input_and_source(model)

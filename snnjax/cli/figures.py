@@ -1,10 +1,7 @@
-"""Figures on disk, and those that only the command line draws."""
+"""Figures that only the command line draws."""
 
 import os
-from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from snnjax.cli.files import Column
 
@@ -15,13 +12,6 @@ def room() -> Any:
     from snnjax import plot
 
     return plot
-
-
-def write(axes: Any, path: Path, command: str) -> None:
-    """Write the figure of `axes`; the file says by which `command` it was made."""
-    key = "Subject" if path.suffix.lower() == ".pdf" else "Description"
-    figure = np.ravel(np.asarray(axes, dtype=object))[0].figure
-    figure.savefig(path, dpi=150, metadata={key: command})
 
 
 def label(name: str, unit: str) -> str:
@@ -42,7 +32,7 @@ def sweep(axes: dict[str, Column], found: dict[str, Column]) -> Any:
         for ax, (name, (values, _)) in zip(panels, found.items(), strict=True):
             ((ylabel, y),) = up
             grid = dict(x=across[1], y=y, xlabel=across[0], ylabel=ylabel)
-            room().heatmap(values.T, **grid, label=names[name], ax=ax)
+            room().heatmap(values.T, **grid, label=names[name], ax=ax).label_outer()
         return panels
     panels = stacked(None, len(found))
     few = "." if len(across[1]) < 60 else ""

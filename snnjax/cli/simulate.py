@@ -73,7 +73,7 @@ def simulate(
         files.write(save, columns, {"command": command_line(), "made": sol.made})
         click.echo(f"Data in {save}.")
     if plot is not None:
-        figures.write(_draw(columns, names), plot, command_line())
+        figures.room().save(_draw(columns, names), plot, about=command_line())
         click.echo(f"Figure in {plot}.")
 
 

@@ -1,5 +1,6 @@
 """`snnjax sweep`: a measure of one cell over a grid of its parameters."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from snnjax.cli.options import (
     show_bar,
     table,
 )
-from snnjax.cli.values import Axis, Finite, Over
+from snnjax.cli.values import MOST, Axis, Finite, Over
 from snnjax.core.checks import whole_steps
 from snnjax.core.neuron import AbstractFiringNeuron
 from snnjax.core.progress import bar
@@ -127,7 +128,8 @@ def sweep(
         files.write(save, whole, {"command": command_line(), "made": made})
         click.echo(f"Data in {save}.")
     if plot is not None:
-        figures.write(figures.sweep(over_columns, columns), plot, command_line())
+        panels = figures.sweep(over_columns, columns)
+        figures.room().save(panels, plot, about=command_line())
         click.echo(f"Figure in {plot}.")
 
 
@@ -179,6 +181,9 @@ def _axes(cell: Cell, over: tuple[Axis, ...]) -> list[Axis]:
             raise click.UsageError(f"{axis.name} is given twice.")
         if axis.name != "current" and cell.recipe.settings[axis.name].choices is not None:
             raise click.UsageError(f"{axis.name} is no number to vary.")
+    total = math.prod(len(axis.values) for axis in axes)
+    if total > MOST:
+        raise click.UsageError(f"A grid of {total} points is more than {MOST}.")
     return axes
 
 

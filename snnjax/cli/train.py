@@ -122,5 +122,5 @@ def digits(
         click.echo(f"Network in {save}.")
     if plot is not None:
         curve = figures.room().learning_curve(result.history)
-        figures.write(curve, plot, command_line())
+        figures.room().save(curve, plot, about=command_line())
         click.echo(f"Learning curve in {plot}.")

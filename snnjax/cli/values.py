@@ -7,6 +7,8 @@ import numpy as np
 
 from snnjax.cli.discover import Recipe, Setting
 
+MOST = 10_000_000  # points of a sweep
+
 
 class Assignment(click.ParamType):
     """`name=value`, as a pair of strings."""
@@ -46,6 +48,8 @@ class Over(click.ParamType):
         start, stop = number(parts[0], name), number(parts[1], name)
         if not parts[2].strip().isdecimal() or int(parts[2]) < 1:
             self.fail(f"{parts[2]!r} in {value!r} is not a number of values above 0.")
+        if int(parts[2]) > MOST:
+            self.fail(f"{parts[2].strip()} values of {name} are more than {MOST}.")
         return Axis(name, np.linspace(start, stop, int(parts[2])))
 
 
