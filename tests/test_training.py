@@ -127,7 +127,7 @@ def train(seed=0, optimizer=None, **kwargs):
     return snn.fit(
         network(), TRAIN, validation=HELD_OUT, encode=snn.LatencyCode(8), dt=1.0,
         optimizer=optax.adam(0.05) if optimizer is None else optimizer,
-        key=jax.random.key(seed), **{**settings, **kwargs},
+        **{"key": jax.random.key(seed), **settings, **kwargs},
     )  # fmt: skip
 
 

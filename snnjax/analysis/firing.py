@@ -123,12 +123,11 @@ def rheobase(
                 f"rheobase.{name} must be concrete, as it says how often to halve. Give it "
                 "from outside jit, vmap and grad."
             )
-    low, high = (checks.finite(x, "rheobase.bracket") for x in bracket)
-    checks.positive(tolerance, "rheobase.tolerance")
-    # In NumPy: under jit, jax would trace a difference of constants too.
-    gap = np.asarray(high) - np.asarray(low)
-    checks.positive(gap, "rheobase.bracket: high - low")
-    widest = float(np.max(gap))
+    with jax.ensure_compile_time_eval():  # under jit, jax would trace constants too
+        low, high = (checks.finite(x, "rheobase.bracket") for x in bracket)
+        checks.positive(tolerance, "rheobase.tolerance")
+        gap = checks.positive(high - low, "rheobase.bracket: high - low")
+    widest = float(np.asarray(gap).max())
     rounds = max(1, int(np.ceil(np.log(widest / tolerance) / np.log(_PARTS))))
     n_steps, first = _window(dt, duration, discard, "rheobase")
     found, ok = _narrow(model, low, high, width, dt, first, (n_steps, n_spikes, rounds))
