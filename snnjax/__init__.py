@@ -22,16 +22,12 @@ from snnjax.core.parameters import parameter, parameters
 from snnjax.core.provenance import version as _version
 from snnjax.core.recorders import (
     AbstractRecorder,
-    Events,
-    FirstSpike,
-    LastSpike,
     Maximum,
     Mean,
     Minimum,
     Now,
     Reduce,
     SpikeCount,
-    SpikeRaster,
     Sum,
     Trace,
     Variance,
@@ -44,6 +40,7 @@ from snnjax.core.simulate import (
     StiffnessWarning,
     simulate,
 )
+from snnjax.core.spike_recorders import Events, FirstSpike, LastSpike, SpikeRaster
 from snnjax.core.surrogates import (
     AbstractSurrogate,
     Arctan,

@@ -14,7 +14,7 @@ from matplotlib.text import Annotation
 
 import snnjax as snn
 from snnjax import analysis, inputs, plot
-from snnjax.core.recorders import Events
+from snnjax.core.spike_recorders import Events
 
 
 @pytest.fixture(autouse=True)

@@ -13,8 +13,9 @@ from snnjax import inputs, measures, plot
 from snnjax.cli.digits import train_digits
 from snnjax.cli.options import show_bar, table
 from snnjax.core.integrators import RK4
-from snnjax.core.recorders import SpikeCount, SpikeRaster, Trace
+from snnjax.core.recorders import SpikeCount, Trace
 from snnjax.core.simulate import simulate
+from snnjax.core.spike_recorders import SpikeRaster
 from snnjax.networks import izhikevich_2003
 from snnjax.neurons import HodgkinHuxley
 from snnjax.plot import save

@@ -1,4 +1,4 @@
-"""What a run keeps: traces, counts, first spikes, events, running statistics."""
+"""What a run keeps: traces, counts and running statistics."""
 
 import abc
 from collections.abc import Callable
@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int
 
 from snnjax.core.checks import count, nearest
@@ -70,7 +69,9 @@ def pick(what: What | tuple[What, ...], state: Any, output: Any) -> Any:
     return value
 
 
-def _every(default=None) -> Any:
+def every_field(default=None) -> Any:
+    """The field `every` of a recorder: a whole number of steps, or None."""
+
     def whole(every):
         if every is None:
             return None
@@ -95,7 +96,7 @@ class Trace(AbstractRecorder):
     """
 
     what: tuple[What, ...] = eqx.field(static=True)
-    every: int | None = _every(1)
+    every: int | None = every_field(1)
 
     def __init__(self, *what: What, every: int = 1):
         self.what = what or ("output",)
@@ -139,7 +140,7 @@ class _AbstractSum(_Running):
 class SpikeCount(_AbstractSum):
     """Number of spikes of each neuron: per bin of `every` steps, or of the whole run."""
 
-    every: int | None = _every()
+    every: int | None = every_field()
 
     @property
     def what(self):
@@ -150,14 +151,14 @@ class Sum(_AbstractSum):
     """Sum over steps of a value (see `Trace`)."""
 
     what: What = _what("v")
-    every: int | None = _every()
+    every: int | None = every_field()
 
 
 class Mean(_Running):
     """Mean over steps of a value."""
 
     what: What = _what("v")
-    every: int | None = _every()
+    every: int | None = every_field()
 
     def init(self, state, output):
         return jnp.int32(0), jnp.zeros_like(self.value(state, output))
@@ -175,7 +176,7 @@ class Variance(_Running):
     """Variance over steps of a value, divided by the number of steps (Welford 1962)."""
 
     what: What = _what("v")
-    every: int | None = _every()
+    every: int | None = every_field()
 
     def init(self, state, output):
         zero = jnp.zeros_like(self.value(state, output))
@@ -195,7 +196,7 @@ class Minimum(_Running):
     """Smallest value over steps."""
 
     what: What = _what("v")
-    every: int | None = _every()
+    every: int | None = every_field()
 
     def init(self, state, output):
         return jnp.full_like(self.value(state, output), jnp.inf)
@@ -211,7 +212,7 @@ class Maximum(_Running):
     """Largest value over steps."""
 
     what: What = _what("v")
-    every: int | None = _every()
+    every: int | None = every_field()
 
     def init(self, state, output):
         return jnp.full_like(self.value(state, output), -jnp.inf)
@@ -234,7 +235,7 @@ class Reduce(AbstractRecorder):
     function: Callable[[Any, Now, Any, Any], Any] = eqx.field(static=True)
     start: Any
     finish: Callable[[Any], Any] | None = eqx.field(default=None, static=True)
-    every: int | None = _every()
+    every: int | None = every_field()
 
     def init(self, state, output):
         return jax.tree.map(jnp.asarray, self.start)
@@ -245,94 +246,3 @@ class Reduce(AbstractRecorder):
 
     def result(self, carry, now, state, output):
         return carry if self.finish is None else self.finish(carry)
-
-
-class _SpikeTime(AbstractRecorder):
-    def init(self, state, output):
-        return jnp.full(jnp.shape(output), -1, jnp.int32)
-
-    def result(self, carry, now, state, output):
-        return jnp.where(carry < 0, jnp.nan, (carry + 1) * now.dt)
-
-
-class FirstSpike(_SpikeTime):
-    """Time of each neuron's first spike, ms (the end of its step); NaN if it never fired."""
-
-    every: int | None = _every()
-
-    def update(self, carry, now, state, output):
-        return jnp.where((carry < 0) & (output > 0), now.step, carry)
-
-
-class LastSpike(_SpikeTime):
-    """Time of each neuron's last spike, ms (the end of its step); NaN if it never fired."""
-
-    every: int | None = _every()
-
-    def update(self, carry, now, state, output):
-        return jnp.where(output > 0, now.step, carry)
-
-
-class Events(NamedTuple):
-    """Spikes as a list. The first `min(count, capacity)` entries hold them, in time order."""
-
-    times: Float[Array, "capacity"]  # ms, the end of the spike's step; NaN where unused
-    indices: Int[
-        Array, "capacity"
-    ]  # of the neuron in the flattened population; -1 if unused
-    values: Any  # what `SpikeRaster.what` gave at the spike; None without it
-    count: Int[Array, ""]  # spikes in all, also those beyond the capacity
-    lost: Int[Array, ""]  # spikes beyond the capacity, of which only the number is known
-
-    def trimmed(self) -> tuple[np.ndarray, np.ndarray]:
-        """(times, indices) without the unused entries; NumPy, for concrete events of one run."""
-        n = int(self.count) - int(self.lost)
-        return np.asarray(self.times)[:n], np.asarray(self.indices)[:n]
-
-
-class SpikeRaster(AbstractRecorder):
-    """Spikes as sparse events, (time, neuron) in order, at most `capacity` of them.
-
-    Memory is that of the capacity, however long the run. Spikes beyond it are counted in
-    `Events.lost`, and a run that is not traced warns of them. Costs time in proportion to
-    the population at each step.
-
-    - `what`: also record this value of the neuron that fired, such as "w" (see `Trace`).
-    """
-
-    capacity: int = eqx.field(
-        static=True, converter=lambda n: count(n, "SpikeRaster.capacity")
-    )
-    what: What | None = eqx.field(default=None, static=True)
-    every: int | None = _every()
-
-    def _value(self, state, output):
-        value = pick(self.what, state, output)
-        return jax.lax.stop_gradient(jnp.broadcast_to(value, jnp.shape(output)).ravel())
-
-    def init(self, state, output):
-        empty = jnp.full(self.capacity, -1, jnp.int32)
-        values = None
-        if self.what is not None:
-            values = jnp.full(self.capacity, jnp.nan, self._value(state, output).dtype)
-        return jnp.int32(0), empty, empty, values
-
-    def update(self, carry, now, state, output):
-        count, steps, indices, values = carry
-        fired = jnp.ravel(output) > 0
-        place = count + jnp.cumsum(fired, dtype=jnp.int32) - 1
-        place = jnp.where(fired, place, self.capacity)  # out of range: dropped
-        put = lambda buffer, x: buffer.at[place].set(x, mode="drop")
-        if values is not None:
-            values = put(values, self._value(state, output))
-        return (
-            count + fired.sum(dtype=jnp.int32),
-            put(steps, now.step),
-            put(indices, jnp.arange(fired.size, dtype=jnp.int32)),
-            values,
-        )
-
-    def result(self, carry, now, state, output):
-        count, steps, indices, values = carry
-        times = jnp.where(steps < 0, jnp.nan, (steps + 1) * now.dt)
-        return Events(times, indices, values, count, jnp.maximum(count - self.capacity, 0))

@@ -16,8 +16,9 @@ from snnjax.core.drive import Drive
 from snnjax.core.files import is_key
 from snnjax.core.progress import bar
 from snnjax.core.provenance import provenance
-from snnjax.core.recorders import AbstractRecorder, Events, Trace
+from snnjax.core.recorders import AbstractRecorder, Trace
 from snnjax.core.run import Run, RunState, finite_leaves, non_finite_message
+from snnjax.core.spike_recorders import Events
 
 
 class StiffnessWarning(UserWarning):

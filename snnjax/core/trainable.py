@@ -2,7 +2,7 @@
 
 import fnmatch
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -13,7 +13,6 @@ from jaxtyping import Array
 from snnjax.core import checks
 from snnjax.core.parameters import parameters
 
-M = TypeVar("M")
 Where = str | Iterable[str] | Callable[[Any], Any]
 
 
@@ -71,7 +70,7 @@ class Trainable(NamedTuple):
 
 
 def trainable(
-    model: M, where: Where, *, constraints: dict[str, Constraint | None] | None = None
+    model: Any, where: Where, *, constraints: dict[str, Constraint | None] | None = None
 ) -> Trainable:
     """Choose the leaves of `model` that an optimiser may change.
 
@@ -105,7 +104,7 @@ def trainable(
                 )
     params = {n: rules[n].free(leaves[n]) if n in rules else leaves[n] for n in names}
 
-    def build(params: dict[str, Array]) -> M:
+    def build(params: dict[str, Array]) -> Any:
         if params.keys() != set(names):
             raise ValueError(f"params must hold {sorted(names)}, got {sorted(params)}.")
         values = {n: rules[n].bounded(x) if n in rules else x for n, x in params.items()}

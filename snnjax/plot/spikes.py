@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from snnjax.analysis import FICurve
-from snnjax.core.recorders import Events
+from snnjax.core.spike_recorders import Events
 from snnjax.measures import isi
 from snnjax.plot.style import LABELS, array, colour, legend, one, stacked
 
