@@ -17,7 +17,13 @@ from snnjax.core.integrators import (
     Midpoint,
     SequentialEuler,
 )
-from snnjax.core.neuron import AbstractFiringNeuron, AbstractNeuron, Noise, integrate_with
+from snnjax.core.neuron import (
+    AbstractFiringNeuron,
+    AbstractNeuron,
+    Noise,
+    fires_at,
+    integrate_with,
+)
 from snnjax.core.parameters import parameter, parameters
 from snnjax.core.provenance import version as _version
 from snnjax.core.recorders import (

@@ -1,7 +1,6 @@
 """A neuron states its equations; `step` is made from them here."""
 
 import abc
-import dataclasses
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import equinox as eqx
@@ -32,6 +31,12 @@ class Noise(NamedTuple):
 def integrate_with(integrator: type[AbstractIntegrator], *args) -> Any:
     """The field `integrator` of a neuron, with its default."""
     return eqx.field(default_factory=lambda: integrator(*args), kw_only=True)
+
+
+def fires_at(level: float) -> Any:
+    """The field `threshold` of a neuron, with its default level in mV."""
+    make = lambda: Threshold(level)
+    return eqx.field(default_factory=make, converter=as_threshold, kw_only=True)
 
 
 class AbstractNeuron(AbstractDynamics[S]):
@@ -148,19 +153,11 @@ class AbstractFiringNeuron(AbstractNeuron[S]):
       Comput. 33:899) or pass through it.
     """
 
-    threshold: Threshold = eqx.field(
-        default_factory=lambda: Threshold(-50.0), converter=as_threshold, kw_only=True
-    )
+    threshold: Threshold = fires_at(-50.0)
     v_reset: Float[Array, "..."] = parameter(-65.0, "mV", kw_only=True)
     t_ref: Float[Array, "..."] | None = parameter(None, "ms", at_least=0, kw_only=True)
     reset_mode: ResetMode = eqx.field(default="value", static=True, kw_only=True)
     detach_reset: bool = eqx.field(default=True, static=True, kw_only=True)
-
-    def __init_subclass__(cls, **kwargs):
-        super().__init_subclass__(**kwargs)
-        field = vars(cls).get("threshold")
-        if isinstance(field, dataclasses.Field):  # declared anew, with another default
-            field.metadata = {"converter": as_threshold, **field.metadata}
 
     def __check_init__(self):
         if not isinstance(self.threshold, Threshold):

@@ -2,12 +2,11 @@
 
 from typing import NamedTuple
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from snnjax.core.integrators import AbstractIntegrator, Heun
-from snnjax.core.neuron import AbstractFiringNeuron, integrate_with
+from snnjax.core.neuron import AbstractFiringNeuron, fires_at, integrate_with
 from snnjax.core.parameters import parameter
 from snnjax.core.threshold import Threshold
 from snnjax.neurons.exponential_if import spike_pull
@@ -79,7 +78,7 @@ class AdEx(AbstractFiringNeuron[AdExState]):
     a: Float[Array, "..."] = parameter(4.0, "nS")
     tau_w: Float[Array, "..."] = parameter(144.0, "ms", above=0)
     b: Float[Array, "..."] = parameter(80.5, "pA")
-    threshold: Threshold = eqx.field(default_factory=lambda: Threshold(0.0), kw_only=True)
+    threshold: Threshold = fires_at(0.0)
     v_reset: Float[Array, "..."] = parameter(-70.6, "mV", kw_only=True)
     integrator: AbstractIntegrator = integrate_with(Heun)
 

@@ -2,12 +2,11 @@
 
 from typing import NamedTuple
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from snnjax.core.integrators import AbstractIntegrator, Heun
-from snnjax.core.neuron import AbstractFiringNeuron, integrate_with
+from snnjax.core.neuron import AbstractFiringNeuron, fires_at, integrate_with
 from snnjax.core.parameters import parameter
 from snnjax.core.threshold import Threshold
 
@@ -52,7 +51,7 @@ class ExponentialIF(AbstractFiringNeuron[ExponentialIFState]):
     e_l: Float[Array, "..."] = parameter(-65.0, "mV")
     v_t: Float[Array, "..."] = parameter(-59.9, "mV")
     delta_t: Float[Array, "..."] = parameter(3.48, "mV", above=0)
-    threshold: Threshold = eqx.field(default_factory=lambda: Threshold(-30.0), kw_only=True)
+    threshold: Threshold = fires_at(-30.0)
     v_reset: Float[Array, "..."] = parameter(-68.0, "mV", kw_only=True)
     t_ref: Float[Array, "..."] | None = parameter(1.7, "ms", at_least=0, kw_only=True)
     integrator: AbstractIntegrator = integrate_with(Heun)

@@ -6,7 +6,7 @@ import equinox as eqx
 from jaxtyping import Array, Float
 
 from snnjax.core.integrators import AbstractIntegrator, SequentialEuler
-from snnjax.core.neuron import AbstractFiringNeuron
+from snnjax.core.neuron import AbstractFiringNeuron, fires_at
 from snnjax.core.parameters import parameter
 from snnjax.core.threshold import Threshold
 
@@ -64,7 +64,7 @@ class Izhikevich(AbstractFiringNeuron[IzhikevichState]):
     u_decay: Float[Array, "..."] = parameter(1.0, "", kw_only=True)
     v_start: Float[Array, "..."] = parameter(-70.0, "mV", kw_only=True)
     u_start: Float[Array, "..."] | None = parameter(None, "mV/ms", kw_only=True)
-    threshold: Threshold = eqx.field(default_factory=lambda: Threshold(30.0), kw_only=True)
+    threshold: Threshold = fires_at(30.0)
     integrator: AbstractIntegrator = eqx.field(default=IZHIKEVICH_2004, kw_only=True)
 
     # The reset potential has one name here, c, and is one leaf.

@@ -2,12 +2,11 @@
 
 from typing import Any, NamedTuple, TypeVar
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from snnjax.core.integrators import AbstractIntegrator, Exact
-from snnjax.core.neuron import AbstractFiringNeuron, integrate_with
+from snnjax.core.neuron import AbstractFiringNeuron, fires_at, integrate_with
 from snnjax.core.parameters import parameter
 from snnjax.core.threshold import Threshold
 
@@ -20,7 +19,7 @@ class AbstractLeakyNeuron(AbstractFiringNeuron[S]):
     tau_m: Float[Array, "..."] = parameter(10.0, "ms", above=0)
     g_l: Float[Array, "..."] = parameter(10.0, "nS", above=0)
     e_l: Float[Array, "..."] = parameter(-75.0, "mV")
-    threshold: Threshold = eqx.field(default_factory=lambda: Threshold(-55.0), kw_only=True)
+    threshold: Threshold = fires_at(-55.0)
     v_reset: Float[Array, "..."] = parameter(-75.0, "mV", kw_only=True)
     t_ref: Float[Array, "..."] | None = parameter(2.0, "ms", at_least=0, kw_only=True)
     integrator: AbstractIntegrator = integrate_with(Exact)

@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from snnjax.core.base import AbstractDynamics
 from snnjax.core.parameters import parameter
-from snnjax.core.threshold import Threshold
+from snnjax.core.threshold import Threshold, as_threshold
 
 
 class McCullochPitts(AbstractDynamics[tuple[()]]):
@@ -27,7 +27,9 @@ class McCullochPitts(AbstractDynamics[tuple[()]]):
     """
 
     weights: Float[Array, "pre ..."] = parameter(unit="", per_neuron=False)
-    threshold: Threshold = eqx.field(default_factory=lambda: Threshold(1.0))
+    threshold: Threshold = eqx.field(
+        default_factory=lambda: Threshold(1.0), converter=as_threshold
+    )
 
     @classmethod
     def logic_and(cls, n: int = 2) -> "McCullochPitts":

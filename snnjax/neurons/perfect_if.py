@@ -2,10 +2,9 @@
 
 from typing import NamedTuple
 
-import equinox as eqx
 from jaxtyping import Array, Float
 
-from snnjax.core.neuron import AbstractFiringNeuron
+from snnjax.core.neuron import AbstractFiringNeuron, fires_at
 from snnjax.core.parameters import parameter
 from snnjax.core.threshold import Threshold
 
@@ -37,7 +36,7 @@ class PerfectIF(AbstractFiringNeuron[PerfectIFState]):
     """
 
     c_m: Float[Array, "..."] = parameter(100.0, "pF", above=0)
-    threshold: Threshold = eqx.field(default_factory=lambda: Threshold(-55.0), kw_only=True)
+    threshold: Threshold = fires_at(-55.0)
     v_reset: Float[Array, "..."] = parameter(-75.0, "mV", kw_only=True)
 
     def rest(self) -> PerfectIFState:

@@ -2,13 +2,12 @@
 
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from snnjax.core.integrators import AbstractIntegrator, Exact
-from snnjax.core.neuron import AbstractFiringNeuron, integrate_with
+from snnjax.core.neuron import AbstractFiringNeuron, fires_at, integrate_with
 from snnjax.core.parameters import parameter
 from snnjax.core.threshold import Threshold
 
@@ -176,7 +175,7 @@ class PiecewiseLinearIF(AbstractFiringNeuron[PiecewiseLinearIFState]):
     d: Float[Array, "..."] = parameter(4.0, "1/ms")
     slope_left: Float[Array, "..."] = parameter(-0.35, "1/ms")
     slope_right: Float[Array, "..."] = parameter(1.0, "1/ms")
-    threshold: Threshold = eqx.field(default_factory=lambda: Threshold(60.0), kw_only=True)
+    threshold: Threshold = fires_at(60.0)
     v_reset: Float[Array, "..."] = parameter(20.0, "", kw_only=True)
     integrator: AbstractIntegrator = integrate_with(Exact)
 

@@ -3,12 +3,11 @@
 import math
 from typing import NamedTuple
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from snnjax.core.integrators import AbstractIntegrator, Exact
-from snnjax.core.neuron import AbstractFiringNeuron, integrate_with
+from snnjax.core.neuron import AbstractFiringNeuron, fires_at, integrate_with
 from snnjax.core.parameters import parameter
 from snnjax.core.threshold import Threshold
 
@@ -45,7 +44,7 @@ class QuadraticIF(AbstractFiringNeuron[QuadraticIFState]):
     v_rest: Float[Array, "..."] = parameter(-65.0, "mV")
     v_crit: Float[Array, "..."] = parameter(-50.0, "mV")
     r_m: Float[Array, "..."] = parameter(0.1, "GOhm", above=0)
-    threshold: Threshold = eqx.field(default_factory=lambda: Threshold(-30.0), kw_only=True)
+    threshold: Threshold = fires_at(-30.0)
     v_reset: Float[Array, "..."] = parameter(-60.0, "mV", kw_only=True)
     integrator: AbstractIntegrator = integrate_with(Exact)
 

@@ -2,12 +2,11 @@
 
 from typing import NamedTuple
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from snnjax.core.integrators import AbstractIntegrator, Exact
-from snnjax.core.neuron import AbstractFiringNeuron, integrate_with
+from snnjax.core.neuron import AbstractFiringNeuron, fires_at, integrate_with
 from snnjax.core.parameters import parameter
 from snnjax.core.threshold import Threshold
 
@@ -42,7 +41,7 @@ class ResonateAndFire(AbstractFiringNeuron[ResonateAndFireState]):
 
     b: Float[Array, "..."] = parameter(-0.1, "1/ms")
     w: Float[Array, "..."] = parameter(1.0, "rad/ms", above=0)
-    threshold: Threshold = eqx.field(default_factory=lambda: Threshold(1.0), kw_only=True)
+    threshold: Threshold = fires_at(1.0)
     v_reset: Float[Array, "..."] = parameter(1.0, "", kw_only=True)
     integrator: AbstractIntegrator = integrate_with(Exact)
 

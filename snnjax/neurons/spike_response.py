@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from snnjax.core.checks import one_of
-from snnjax.core.neuron import AbstractFiringNeuron, waiting
+from snnjax.core.neuron import AbstractFiringNeuron, fires_at, waiting
 from snnjax.core.parameters import parameter
 from snnjax.core.threshold import Threshold
 from snnjax.neurons.lif import LIF
@@ -66,7 +66,7 @@ class SpikeResponse(AbstractFiringNeuron[SpikeResponseState]):
     memory: Literal["all", "last", "reset"] = eqx.field(
         default="all", static=True, kw_only=True
     )
-    threshold: Threshold = eqx.field(default_factory=lambda: Threshold(-55.0), kw_only=True)
+    threshold: Threshold = fires_at(-55.0)
 
     # What a spike does to v is said by the kernels.
     v_reset: ClassVar[None] = None
