@@ -1,6 +1,5 @@
 """The one driver of all models: `simulate`."""
 
-import itertools
 import math
 import warnings
 from typing import Any
@@ -11,6 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from snnjax.core import checks
+from snnjax.core.arguments import (
+    chunk_size,
+    model_dtype,
+    recorder_list,
+    start_state,
+    step_count,
+)
 from snnjax.core.base import AbstractDynamics, require_model
 from snnjax.core.drive import Drive
 from snnjax.core.files import is_key
@@ -88,7 +94,7 @@ def simulate(
     - `key`: `jax.random.key(seed)`, for stochastic models.
     - `chunk`: run this many steps at a time and keep results in host memory; bit for bit the
       same. `progress`: show a bar, which moves between chunks.
-    - `throw`: raise where parameters or the result are invalid. Leave it out for `jax.export`.
+    - `throw`: raise where parameters or the result are invalid; `jax.export` needs False.
 
     Bad input raises `ValueError`; a run that leaves the finite numbers `NonFiniteError`, which
     holds what was computed before; under jit both become equinox's run-time errors.
@@ -96,16 +102,16 @@ def simulate(
     require_model(model, "simulate.model")
     if key is not None:
         checks.random_key(key, "simulate.key")
-    recorders, tree = _recorders(record)
-    dtype = _dtype(model)
+    recorders, tree = recorder_list(record)
+    dtype = model_dtype(model)
     if not checks.is_traced(dt):
         checks.positive(dt, "simulate.dt", "ms")
     if np.ndim(dt):
         raise ValueError(f"simulate.dt must be one number in ms, got shape {np.shape(dt)}.")
     drive = Drive.of(inputs, dtype)
-    n_steps = _n_steps(drive, n_steps, duration, dt, recorders)
+    n_steps = step_count(drive, n_steps, duration, dt, recorders)
     dt = checks.as_float(dt).astype(jnp.promote_types(dtype, jnp.float32))
-    state = _start(model, drive, dt, state, shape, key)
+    state = start_state(model, drive, dt, state, shape, key)
     traced = checks.is_traced((model, drive, dt, state))
     run = Run(model, drive, dt, recorders, guarded=throw and traced)
     if traced:
@@ -115,7 +121,7 @@ def simulate(
     else:
         if throw:
             _warn_if_stiff(run, state)
-        chunk = _chunk(chunk, progress, n_steps, recorders)
+        chunk = chunk_size(chunk, progress, n_steps, recorders)
         final, ys = _chunks(run, state, n_steps, chunk, progress, throw, tree)
     return _solution(run, tree, state, final, ys, n_steps)
 
@@ -191,93 +197,6 @@ def _warn_if_stiff(run: Run, state: RunState) -> None:
                 StiffnessWarning,
                 stacklevel=3,
             )
-
-
-def _start(model, drive, dt, state, shape, key) -> RunState:
-    if state is None:
-        shape = drive.shape(dt) if shape is None else np.broadcast_shapes(shape)
-        return RunState(model.init(shape, key=key, dt=dt))
-    if not isinstance(state, RunState):
-        raise ValueError(
-            f"simulate.state must be the `state` of a Solution, got {type(state).__name__}. "
-            "Wrap a model's own state as RunState(state)."
-        )
-    return state
-
-
-def _recorders(record: Any) -> tuple[list[AbstractRecorder], Any]:
-    record = Trace("output") if record is None else record
-    recorders, tree = jax.tree.flatten(
-        record, is_leaf=lambda r: isinstance(r, AbstractRecorder)
-    )
-    for r in recorders:
-        if not isinstance(r, AbstractRecorder):
-            raise ValueError(
-                f"simulate.record must be a recorder or a tree of them, got {r!r}. "
-                "Record a state field as Trace('v')."
-            )
-    return recorders, tree
-
-
-def _dtype(model: AbstractDynamics) -> Any:
-    floats = [x.dtype for x in jax.tree.leaves(model) if eqx.is_inexact_array(x)]
-    return jnp.result_type(*floats) if floats else jax.dtypes.canonicalize_dtype(float)
-
-
-def _n_steps(drive, n_steps, duration, dt, recorders) -> int:
-    given = drive.n_steps
-    if duration is not None:
-        if n_steps is not None:
-            raise ValueError("Give simulate n_steps= or duration=, not both.")
-        if checks.is_traced(dt):
-            raise ValueError(
-                "simulate.duration needs a concrete dt; give n_steps= instead."
-            )
-        n_steps = checks.whole_steps(duration, dt, "simulate.duration")
-    if n_steps is None:
-        n_steps = given
-    if n_steps is None:
-        raise ValueError(
-            "simulate needs n_steps= or duration= (ms), as no input is an array of steps."
-        )
-    if given is not None and given != n_steps:
-        raise ValueError(
-            f"The input array has {given} steps, but n_steps={n_steps}: time comes first. "
-            "For a current that is constant in time, one value a neuron, use "
-            "inputs.constant(values)."
-        )
-    n_steps = checks.count(n_steps, "simulate.n_steps")
-    if n_steps >= 2**31:
-        raise ValueError(
-            f"simulate.n_steps must be below 2**31 = {2**31}, as steps are counted in int32, "
-            f"got {n_steps}. Use a longer dt or a shorter run."
-        )
-    periods = sorted({r.every for r in recorders if r.every})
-    for r in recorders:
-        if r.every and n_steps % r.every:
-            raise ValueError(
-                f"{type(r).__name__}.every={r.every} must divide n_steps={n_steps}."
-            )
-    for short, long in itertools.pairwise(periods):
-        if long % short:
-            raise ValueError(
-                f"Of the recorders' every={short} and every={long}, one must "
-                "divide the other."
-            )
-    return n_steps
-
-
-def _chunk(chunk, progress, n_steps, recorders) -> int:
-    period = math.lcm(*(r.every or 1 for r in recorders))
-    if chunk is None:
-        # About fifty moves of the bar, each a multiple of every bin.
-        return max(2, n_steps // (50 * period)) * period if progress else n_steps
-    if chunk % period or chunk < 2:
-        raise ValueError(
-            f"simulate.chunk={chunk} must be above 1 and a multiple of {period}, "
-            "the longest every= of its recorders."
-        )
-    return int(min(chunk, n_steps))
 
 
 def _solution(run, tree, start, final, ys, n_steps) -> Solution:
