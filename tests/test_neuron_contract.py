@@ -78,9 +78,7 @@ def test_a_number_is_the_level_of_a_threshold(cls):
 
 
 class Redeclared(snn.LIF):
-    threshold: snn.Threshold = eqx.field(
-        default_factory=lambda: snn.Threshold(3.0), kw_only=True
-    )
+    threshold: snn.Threshold = snn.fires_at(3.0)
 
 
 def test_a_threshold_declared_anew_takes_a_number_too():

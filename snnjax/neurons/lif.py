@@ -26,7 +26,9 @@ class AbstractLeakyNeuron(AbstractFiringNeuron[S]):
 
     def pull(self, state: S, current: Float[Array, "*n"]) -> Float[Array, "*n"]:
         """How far v is from where it is driven to, mV."""
-        return -(state.v - self.e_l) + current / self.g_l
+        # By an array: jax 0.12 divides by a scalar through its reciprocal, a bit off.
+        g_l = jnp.broadcast_to(self.g_l, jnp.shape(state.v))
+        return -(state.v - self.e_l) + current / g_l
 
     def derivative(self, state, current):
         return {"v": self.pull(state, current) / self.tau_m}
