@@ -61,6 +61,7 @@ from snnjax.core.surrogates import (
 )
 from snnjax.core.threshold import Threshold, relax, upward_crossing
 from snnjax.core.trainable import Bounded, Positive, named_leaves, trainable
+from snnjax.core.unroll import Rollout, unroll
 from snnjax.core.versions import warn_if_miscompiling as _warn_if_miscompiling
 from snnjax.layers import *  # noqa: F403
 from snnjax.neurons import *  # noqa: F403

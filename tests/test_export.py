@@ -79,7 +79,7 @@ def test_a_training_step_exports():
         def loss(params):
             net, spikes = build(params), code(x, jax.random.key(seed))
             _, outputs = net.unroll(net.init(x.shape), spikes, jnp.asarray(1.0, x.dtype))
-            return snn.mean_cross_entropy(outputs, y)
+            return snn.rate_cross_entropy(outputs, y)
 
         value, grads = jax.value_and_grad(loss)(params)
         updates, opt_state = optimizer.update(grads, opt_state, params)

@@ -89,7 +89,9 @@ def test_a_stack_is_the_same_stepped_unrolled_and_simulated(key, inputs):
 
 def test_unroll_all_gives_every_layer(key, inputs):
     net = stack(key)
-    state, layers = net.unroll_all(net.init((BATCH, 3)), inputs, jnp.asarray(DT))
+    state, named = net.unroll_all(net.init((BATCH, 3)), inputs, jnp.asarray(DT))
+    assert list(named) == [f"layers.{i}" for i in range(4)]
+    layers = list(named.values())
     assert [y.shape[1:] for y in layers] == [(BATCH, 6), (BATCH, 6), (BATCH, 2), (BATCH, 2)]
     weight = net.layers[0].weight
     np.testing.assert_allclose(layers[0], inputs @ np.asarray(weight).T, rtol=1e-12)

@@ -90,7 +90,7 @@ def test_losses_are_those_of_scikit_learn(key):
     mean = outputs.mean(0)
     p = np.exp(mean) / np.exp(mean).sum(1, keepdims=True)
     loss = log_loss(labels, p, labels=range(4))
-    value, grad = jax.jit(jax.value_and_grad(snn.mean_cross_entropy))(outputs, labels)
+    value, grad = jax.jit(jax.value_and_grad(snn.rate_cross_entropy))(outputs, labels)
     assert float(value) == pytest.approx(loss, rel=1e-12)
     score = accuracy_score(labels, mean.argmax(1))
     assert float(snn.accuracy(outputs, labels)) == pytest.approx(score)
@@ -154,7 +154,7 @@ def test_history_is_that_of_the_network_returned(trained):
     outputs, accuracy = evaluate(net)
     best = history.best_epoch
     assert float(accuracy) == pytest.approx(history.validation_accuracy[best])
-    loss = float(snn.mean_cross_entropy(outputs, HELD_OUT[1]))
+    loss = float(snn.rate_cross_entropy(outputs, HELD_OUT[1]))
     assert loss == pytest.approx(history.validation_loss[best], rel=1e-9)
     assert history.validation_accuracy[best] == history.validation_accuracy.max()
     assert accuracy_score(HELD_OUT[1], np.mean(outputs, 0).argmax(1)) == pytest.approx(

@@ -119,7 +119,7 @@ def train_digits(
         np.asarray(outputs),
         float(history.validation_accuracy[history.best_epoch]),
         float(test_accuracy),
-        [np.asarray(x[:, 0]) for x in layers],
+        [np.asarray(x[:, 0]) for x in layers.values()],
         np.asarray(inputs[:, 0]),
         bool(np.array_equal(outputs, again)),
     )

@@ -59,6 +59,29 @@ class AbstractDynamics(eqx.Module, Generic[S]):
         """
         return jax.lax.scan(lambda state, input: self.step(state, input, dt), state, inputs)
 
+    def unroll_all(
+        self, state: S, inputs: Any, dt: Float[ArrayLike, ""]
+    ) -> tuple[S, dict[str, Any]]:
+        """As `unroll`, but with the outputs of every part by its dotted name.
+
+        The last entry is the output of the whole; it is named "" unless a part's is the same.
+        """
+        state, outputs = self.unroll(state, inputs, dt)
+        return state, {"": outputs}
+
+    @property
+    def spiking(self) -> bool:
+        """Whether the output is spikes."""
+        return False
+
+    def absorb(self, state: S) -> "AbstractDynamics[S]":
+        """The model with what a run has taught it other than by gradient.
+
+        Such as the running statistics of a normalisation, which are in `state` after the run.
+        """
+        del state
+        return self
+
     def stiffness(self, state: S, input: Any, dt: Float[ArrayLike, ""]) -> dict[str, Any]:
         """How stiff each variable is for an explicit scheme; see `AbstractNeuron.stiffness`."""
         del state, input, dt

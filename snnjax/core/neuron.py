@@ -73,6 +73,10 @@ class AbstractNeuron(AbstractDynamics[S]):
     def spikes(self, before: S, after: S, dt) -> Float[Array, "*n"]:
         """1.0 where a neuron fires on its way from `before` to `after`, else 0.0."""
 
+    @property
+    def spiking(self) -> bool:
+        return True
+
     def adjust(self, before: S, after: S, dt) -> S:
         """What the integrator leaves out: refractory clamps and noise."""
         del before, dt

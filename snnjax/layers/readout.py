@@ -24,6 +24,10 @@ class LeakyIntegrator(AbstractNeuron[LeakyIntegratorState]):
     tau_m: Float[Array, "..."] = parameter(20.0, "ms", above=0)
     integrator: AbstractIntegrator = integrate_with(ExponentialEuler)
 
+    @property
+    def spiking(self) -> bool:
+        return False
+
     def rest(self):
         return LeakyIntegratorState(0 * self.tau_m)
 

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -56,3 +57,11 @@ class Recurrent(AbstractDynamics[RecurrentState]):
             state.neuron, input + state.spikes @ self.weight.T, dt
         )
         return RecurrentState(neuron, spikes), spikes
+
+    @property
+    def spiking(self) -> bool:
+        return self.neuron.spiking
+
+    def absorb(self, state):
+        neuron = self.neuron.absorb(state.neuron)
+        return eqx.tree_at(lambda net: net.neuron, self, neuron)

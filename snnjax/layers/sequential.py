@@ -2,9 +2,9 @@
 
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import ArrayLike, Float
 
 from snnjax.core.base import AbstractDynamics
 
@@ -60,15 +60,21 @@ class Sequential(AbstractDynamics[tuple[Any, ...]]):
 
     def unroll(self, state, inputs, dt):
         state, outputs = self.unroll_all(state, inputs, dt)
-        return state, outputs[-1]
+        return state, list(outputs.values())[-1]
 
-    def unroll_all(
-        self, state: tuple[Any, ...], inputs: Any, dt: Float[ArrayLike, ""]
-    ) -> tuple[tuple[Any, ...], list[Any]]:
-        """As `unroll`, but with the outputs of every layer: a raster of the whole stack."""
-        new, outputs = [], []
-        for layer, s in zip(self.layers, state, strict=True):
-            s, inputs = layer.unroll(s, inputs, dt)
+    def unroll_all(self, state, inputs, dt):
+        new, outputs = [], {}
+        for i, (layer, s) in enumerate(zip(self.layers, state, strict=True)):
+            s, inside = layer.unroll_all(s, inputs, dt)
             new.append(s)
-            outputs.append(inputs)
+            outputs |= {f"layers.{i}.{name}".rstrip("."): x for name, x in inside.items()}
+            inputs = list(inside.values())[-1]
         return tuple(new), outputs
+
+    @property
+    def spiking(self) -> bool:
+        return self.layers[-1].spiking
+
+    def absorb(self, state):
+        layers = [layer.absorb(s) for layer, s in zip(self.layers, state, strict=True)]
+        return eqx.tree_at(lambda net: net.layers, self, tuple(layers))

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, TypeVar
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from snnjax.core import checks
 from snnjax.core.integrators import AbstractIntegrator, Exact
 from snnjax.core.neuron import AbstractFiringNeuron, fires_at, integrate_with
 from snnjax.core.parameters import parameter
@@ -67,6 +68,20 @@ class LIF(AbstractLeakyNeuron[LIFState]):
     starts from 0 Hz (class 1) and stays below $1 / t_{ref}$.
     Lapicque 1907, J. Physiol. Pathol. Gen. 9:620.
     """
+
+    @classmethod
+    def from_decay(cls, decay: float = 0.9, *, dt: float = 1.0, **changes) -> "LIF":
+        r"""The unit of machine learning, $u_t = decay \cdot v_{t-1} + x_t$.
+
+        Without units: it fires at $u \ge 1$, is reset by subtraction, and does not wait.
+        `decay` in 0 .. 1 is that of one step of `dt` ms, so that `tau_m` is -dt / ln(decay);
+        all else is as in `LIF` and can be changed.
+        """
+        decay = checks.above(decay, 0, "LIF.from_decay.decay")
+        checks.above(1 - decay, 0, "LIF.from_decay: 1 - decay")
+        unit = dict(tau_m=-dt / jnp.log(decay), g_l=1 - decay, e_l=0.0, v_reset=0.0)
+        fires = dict(threshold=1.0, t_ref=None, reset_mode="subtract")
+        return cls(**{**unit, **fires, **changes})
 
     def rest(self) -> LIFState:
         return LIFState(self.e_l, self.free_to_fire())

@@ -2,7 +2,7 @@
 
 from snnjax.training.encode import BernoulliCode, LatencyCode
 from snnjax.training.fit import History, evaluate, fit
-from snnjax.training.losses import accuracy, mean_cross_entropy
+from snnjax.training.losses import accuracy, rate_cross_entropy
 
 __all__ = [
     "BernoulliCode",
@@ -11,5 +11,5 @@ __all__ = [
     "accuracy",
     "evaluate",
     "fit",
-    "mean_cross_entropy",
+    "rate_cross_entropy",
 ]

@@ -14,7 +14,7 @@ from snnjax.core import checks
 from snnjax.core.base import AbstractDynamics
 from snnjax.core.progress import bar
 from snnjax.core.trainable import Where, trainable
-from snnjax.training.losses import accuracy, mean_cross_entropy
+from snnjax.training.losses import accuracy, rate_cross_entropy
 
 Data = tuple[Any, Any]
 M = TypeVar("M", bound=AbstractDynamics)
@@ -99,7 +99,7 @@ def fit(
     key: Any,
     where: Where = "*",
     augment: Callable | None = None,
-    loss: Callable = mean_cross_entropy,
+    loss: Callable = rate_cross_entropy,
     epochs: int = 10,
     batch_size: int = 64,
     dt: float = 1.0,

@@ -5,7 +5,7 @@ import optax
 from jaxtyping import Array, Float, Int
 
 
-def mean_cross_entropy(
+def rate_cross_entropy(
     outputs: Float[Array, "time batch classes"], labels: Int[Array, " batch"]
 ) -> Float[Array, ""]:
     """Cross-entropy of the outputs' mean over time, averaged over the batch, in nats."""
