@@ -1,6 +1,7 @@
 """A whole sequence at once, for training: batched, and within a bound of memory."""
 
 import math
+from collections import OrderedDict
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -14,7 +15,7 @@ class Rollout(NamedTuple):
     """What `unroll` returns; all of it time first."""
 
     outputs: Any  # [time, ...]
-    layers: dict[str, Any]  # of every part by dotted name, if asked for
+    layers: dict[str, Any]  # of every part by dotted name, in order, if asked for
     state: Any  # after the last step
 
 
@@ -45,10 +46,9 @@ def unroll(
     require_model(model, "unroll.model")
     n_steps = _length(inputs)
     if state is None:
-        first = jax.tree.leaves(inputs)[0]
-        state = model.init(first.shape[1:], key=key, dt=dt)
+        state = model.init(_shape(inputs), key=key, dt=dt)
     dt = jnp.asarray(dt, jnp.result_type(float))
-    method = model.unroll_all if layers else _without_layers(model)
+    method = _with_layers(model) if layers else _without_layers(model)
     every = _every(method, state, inputs, dt, n_steps, remat, max_memory)
     if every is None or every >= n_steps:
         state, outputs = method(state, inputs, dt)
@@ -65,6 +65,22 @@ def _length(inputs) -> int:
             f"shapes {[jnp.shape(x) for x in jax.tree.leaves(inputs)]}."
         )
     return lengths.pop()
+
+
+def _shape(inputs):
+    """The shape of one step's input; one a name where inputs are named."""
+    if isinstance(inputs, dict):
+        return {name: _shape(x) for name, x in inputs.items()}
+    return jax.tree.leaves(inputs)[0].shape[1:]
+
+
+def _with_layers(model):
+    def method(state, inputs, dt):
+        state, outputs = model.unroll_all(state, inputs, dt)
+        # Out of scan and jit a plain dict comes sorted by name, and the whole is the last.
+        return state, OrderedDict(outputs)
+
+    return method
 
 
 def _without_layers(model):
