@@ -5,10 +5,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from snnjax.core import checks
-from snnjax.core.base import AbstractDynamics
+from snnjax.layers.stateless import AbstractStateless, require_last_axis
 
 
-class Linear(AbstractDynamics[tuple[()]]):
+class Linear(AbstractStateless):
     r"""Weights from `in_features` to `out_features`: $y = W x + b$, without a state.
 
     W is drawn from N(0, (gain / sqrt(in_features))^2), b starts at 0. A whole sequence is one
@@ -32,26 +32,17 @@ class Linear(AbstractDynamics[tuple[()]]):
     ):
         for name, size in (("in_features", in_features), ("out_features", out_features)):
             checks.count(size, f"Linear.{name}")
-        scale = checks.positive(gain, "Linear.gain")
-        self.weight = (
-            scale * jax.random.normal(key, (out_features, in_features)) / in_features**0.5
-        )
+        shape = (out_features, in_features)
+        self.weight = normal_weight(key, shape, in_features, gain, "Linear")
         self.bias = jnp.zeros(out_features) if bias else None
 
-    def init(self, shape=(), *, key=None, dt=None):
-        del key, dt
-        if shape[-1:] != self.weight.shape[1:]:
-            raise ValueError(
-                f"Linear takes inputs whose last axis has {self.weight.shape[1]} features, "
-                f"got shape {tuple(shape)}."
-            )
-        return ()
+    def __call__(self, x: Float[Array, "... in"]) -> Float[Array, "... out"]:
+        require_last_axis(jnp.shape(x), self.weight.shape[1], "Linear")
+        out = x @ self.weight.T
+        return out if self.bias is None else out + self.bias
 
-    def step(self, state, input, dt):
-        """`input` [..., in_features] -> output [..., out_features]."""
-        del dt
-        out = input @ self.weight.T
-        return state, out if self.bias is None else out + self.bias
 
-    def unroll(self, state, inputs, dt):
-        return self.step(state, inputs, dt)
+def normal_weight(key, shape: tuple[int, ...], fan_in: int, gain, name: str) -> Array:
+    """Weights of layer `name`, drawn from N(0, (gain / sqrt(fan_in))^2)."""
+    scale = checks.positive(gain, f"{name}.gain")
+    return scale * jax.random.normal(key, shape) / fan_in**0.5

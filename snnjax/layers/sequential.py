@@ -1,12 +1,14 @@
 """Layers one after the other."""
 
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
+from jaxtyping import Array
 
 from snnjax.core.base import AbstractDynamics
+from snnjax.layers.stateless import as_layer, output_shape
 
 
 class Sequential(AbstractDynamics[tuple[Any, ...]]):
@@ -16,20 +18,18 @@ class Sequential(AbstractDynamics[tuple[Any, ...]]):
     rounding and much faster than `step` after `step`, as weights become one product over
     time.
 
-    - `layers`: models that keep the contract, neurons among them.
+    - `layers`: models that keep the contract, neurons among them; a layer of equinox.nn or a
+      function stands for `Stateless` of it.
     """
 
     layers: tuple[AbstractDynamics, ...]
 
-    def __init__(self, *layers: AbstractDynamics):
+    def __init__(self, *layers: AbstractDynamics | Callable[[Array], Array]):
         if not layers:
             raise ValueError("Sequential needs at least one layer.")
-        for i, layer in enumerate(layers):
-            if not isinstance(layer, AbstractDynamics):
-                raise ValueError(
-                    f"Sequential.layers.{i} must be a model or layer, got {layer!r}."
-                )
-        self.layers = layers
+        self.layers = tuple(
+            as_layer(layer, f"Sequential.layers.{i}") for i, layer in enumerate(layers)
+        )
 
     def init(self, shape=(), *, key=None, dt=None):
         keys = (
@@ -37,16 +37,13 @@ class Sequential(AbstractDynamics[tuple[Any, ...]]):
             if key is None
             else jax.random.split(key, len(self.layers))
         )
-        states, any_dt = [], jnp.ones(()) if dt is None else dt
+        states = []
         for i, (layer, k) in enumerate(zip(self.layers, keys, strict=True)):
             try:
                 state = layer.init(shape, key=k, dt=dt)
             except ValueError as error:
                 raise ValueError(f"Sequential.layers.{i}: {error}") from error
-            input = jax.ShapeDtypeStruct(shape, jnp.result_type(float))
-            shape = jax.eval_shape(
-                lambda s, x, layer=layer: layer.step(s, x, any_dt)[1], state, input
-            ).shape
+            shape = output_shape(layer, state, shape, dt)
             states.append(state)
         return tuple(states)
 
