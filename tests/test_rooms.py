@@ -27,6 +27,7 @@ PLACE = {room: place for place, rooms in enumerate(ORDER) for room in rooms}
 HEAVY = {
     *("diffrax", "optimistix", "lineax", "scipy", "sklearn", "matplotlib", "xarray"),
     *("pandas", "flatbuffers", "nir", "neo", "elephant", "nbclient", "nbformat", "IPython"),
+    "h5py",
 }
 
 FILES = {p.relative_to(PACKAGE.parent).as_posix(): p for p in PACKAGE.rglob("*.py")}

@@ -1,16 +1,8 @@
 """Handwritten digits, 8 x 8 pixels."""
 
-from typing import NamedTuple
-
 import numpy as np
 
-
-class Split(NamedTuple):
-    """Inputs and labels of training, validation and test set."""
-
-    train: tuple[np.ndarray, np.ndarray]
-    validation: tuple[np.ndarray, np.ndarray]
-    test: tuple[np.ndarray, np.ndarray]
+from snnjax.datasets.split import Split
 
 
 def digits(seed: int = 0) -> Split:
