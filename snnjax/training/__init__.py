@@ -1,5 +1,6 @@
 """Training spiking networks by gradient."""
 
+from snnjax.training.eligibility import OTTT, DiagonalRTRL, EProp
 from snnjax.training.encode import (
     BernoulliCode,
     DirectCurrent,
@@ -12,19 +13,34 @@ from snnjax.training.encode_series import DeltaCode
 from snnjax.training.encode_values import PopulationCode
 from snnjax.training.fit import History, evaluate, fit
 from snnjax.training.losses import accuracy, rate_cross_entropy
+from snnjax.training.online import (
+    OnlineGradient,
+    OnlineState,
+    OnlineUpdate,
+    online_gradient,
+    online_update,
+)
 
 __all__ = [
+    "OTTT",
     "BernoulliCode",
     "DeltaCode",
+    "DiagonalRTRL",
     "DirectCurrent",
+    "EProp",
     "EventCode",
     "History",
     "LatencyCode",
+    "OnlineGradient",
+    "OnlineState",
+    "OnlineUpdate",
     "PoissonCode",
     "PopulationCode",
     "SpikeTimeCode",
     "accuracy",
     "evaluate",
     "fit",
+    "online_gradient",
+    "online_update",
     "rate_cross_entropy",
 ]
