@@ -5,6 +5,7 @@ from snnjax.layers.dropout import Dropout, DropoutState
 from snnjax.layers.flatten import Flatten
 from snnjax.layers.linear import Linear
 from snnjax.layers.normalisation import BatchNorm, BatchNormState, LayerNorm
+from snnjax.layers.parallel import PSN, PSNState, SlidingPSN, SlidingPSNState
 from snnjax.layers.pooling import (
     AveragePool1d,
     AveragePool2d,
@@ -19,6 +20,7 @@ from snnjax.layers.sequential import Sequential
 from snnjax.layers.stateless import AbstractStateless, Stateless
 
 __all__ = [
+    "PSN",
     "AbstractStateless",
     "AveragePool1d",
     "AveragePool2d",
@@ -34,9 +36,12 @@ __all__ = [
     "Linear",
     "MaxPool1d",
     "MaxPool2d",
+    "PSNState",
     "Recurrent",
     "RecurrentState",
     "Sequential",
+    "SlidingPSN",
+    "SlidingPSNState",
     "Stateless",
     "SumPool1d",
     "SumPool2d",

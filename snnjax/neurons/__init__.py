@@ -31,6 +31,7 @@ from snnjax.neurons.lif import LIF, LIFState, TutorialEuler
 from snnjax.neurons.mcculloch_pitts import McCullochPitts
 from snnjax.neurons.mckean import McKean, McKeanState
 from snnjax.neurons.morris_lecar import MorrisLecar, MorrisLecarState
+from snnjax.neurons.parallel_lif import ParallelLIF
 from snnjax.neurons.perfect_if import PerfectIF, PerfectIFState
 from snnjax.neurons.piecewise_linear import PiecewiseLinearIF, PiecewiseLinearIFState
 from snnjax.neurons.quadratic_if import QuadraticIF, QuadraticIFState
@@ -74,6 +75,7 @@ __all__ = [
     "MihalasNieburPattern",
     "MorrisLecar",
     "MorrisLecarState",
+    "ParallelLIF",
     "PerfectIF",
     "PerfectIFState",
     "PiecewiseLinearIF",
