@@ -4,6 +4,8 @@
 PYTHON ?= python3
 PYTEST_WORKERS ?= 2
 PYTEST_ARGS ?=
+TORCH_PYTHON ?= $(PYTHON)
+PEERS_ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,7 +13,7 @@ BENCHMARKS := $(sort $(wildcard benchmarks/[a-z]*.py))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all lint format bench fidelity clean
+.PHONY: help demo test test-all lint format bench bench-peers fidelity clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
@@ -39,11 +41,15 @@ bench: $(VENV)/.run ## every benchmark, one after the other
 	@set -e; for script in $(BENCHMARKS); do \
 		echo "== $$script"; $(BIN)/python "$$script"; done
 
+bench-peers: $(VENV)/.run ## training against other libraries, each in its own environment
+	@$(BIN)/python benchmarks/peers/install.py --torch-python "$(TORCH_PYTHON)"
+	@$(BIN)/python benchmarks/peers/run.py $(PEERS_ARGS)
+
 fidelity: $(VENV)/.test ## measure every row of docs/fidelity.md and write it
 	@$(BIN)/python -m tests.fidelity
 
-clean: ## remove the virtual environment, caches and what was built
-	rm -rf $(VENV) build dist demo .pytest_cache .ruff_cache .hypothesis
+clean: ## remove the virtual environments, caches and what was built
+	rm -rf $(VENV) .peers build dist demo .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is touched once its extra is installed, and is out of date once pyproject.toml is

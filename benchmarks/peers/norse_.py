@@ -1,0 +1,110 @@
+"""Norse: its SNN module over a step like its LIF box, layer by layer.
+
+Norse has neither the shared surrogate nor an input that is not scaled by dt / tau; its SNN
+module takes any step, so this one is `lif_box_feed_forward_step` with these two changed and
+a reset that is subtracted and detached.
+"""
+
+import norse.torch as norse
+import side
+import torch
+from norse.torch.functional.lif_box import LIFBoxFeedForwardState, LIFBoxParameters
+from norse.torch.module.snn import SNN
+from torch import nn
+from torch_side import conv, linear, serve, spike
+from workloads import DECAY
+
+P = LIFBoxParameters(
+    tau_mem_inv=torch.tensor(1 - DECAY),
+    reset_method=lambda z, v, reset, level: v - z.detach() * level,
+)
+
+
+def step(x, state, p, dt):
+    v = state.v + dt * p.tau_mem_inv * (p.v_leak - state.v) + x
+    z = spike(v - p.v_th)
+    return z, LIFBoxFeedForwardState(p.reset_method(z, v, p.v_reset, p.v_th))
+
+
+def at_rest(x):
+    return LIFBoxFeedForwardState(torch.zeros_like(x[0]))
+
+
+class LIF(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.snn = SNN(step, at_rest, P, dt=1.0)
+
+    def forward(self, x):
+        return self.snn(x)[0]
+
+
+class Recurrent(nn.Module):
+    def __init__(self, weight):
+        super().__init__()
+        self.inside = linear(weight)
+
+    def forward(self, x):
+        state, spikes = at_rest(x), []
+        for t in range(len(x)):
+            current = x[t] + self.inside(spikes[-1]) if spikes else x[t]
+            z, state = step(current, state, P, 1.0)
+            spikes.append(z)
+        return torch.stack(spikes)
+
+
+class Readout(nn.Module):
+    """Its leaky integrator decays its input too, by 0.1."""
+
+    def __init__(self):
+        super().__init__()
+        self.cell = norse.LIBoxCell(
+            norse.LIBoxParameters(tau_mem_inv=torch.tensor(1 - DECAY)), dt=1.0
+        )
+
+    def forward(self, x):
+        state, total = None, 0
+        for current in x:
+            v, state = self.cell(current, state)
+            total = total + v
+        return total / (len(x) * (1 - DECAY))
+
+
+class OverTime(nn.Sequential):
+    """Layers that keep no state, over time and batch at once."""
+
+    def forward(self, x):
+        return super().forward(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+
+class Rate(nn.Module):
+    def forward(self, spikes):
+        return spikes.mean(0)
+
+
+def make(work, data):
+    if work.kind == "lif":
+        return LIF()
+    w1 = linear(data["w1"])
+    if work.kind == "linear":
+        return nn.Sequential(w1, LIF())
+    if work.kind == "dense":
+        w2, w3 = linear(data["w2"]), linear(data["w3"])
+        return nn.Sequential(w1, LIF(), w2, LIF(), w3, Readout())
+    if work.kind == "recurrent":
+        return nn.Sequential(
+            w1, Recurrent(data["recurrent"]), linear(data["w2"]), Readout()
+        )
+    return nn.Sequential(
+        OverTime(conv(data["conv1"])),
+        LIF(),
+        OverTime(nn.AvgPool2d(2), conv(data["conv2"])),
+        LIF(),
+        OverTime(nn.AvgPool2d(2), nn.Flatten(), w1),
+        LIF(),
+        Rate(),
+    )
+
+
+if __name__ == "__main__":
+    side.main(lambda work, data: serve(make, work, data), "norse", "torch")

@@ -1,0 +1,85 @@
+"""snnTorch: Leaky in a loop over time, linear layers and convolutions before it at once.
+
+`Leaky` resets in the next step, by U_t = 0.9 U_{t-1} + x_t - s_{t-1}; one overridden line
+makes that 0.9 (U_{t-1} - s_{t-1}) + x_t, which is the shared update.
+"""
+
+import side
+import snntorch
+import torch
+from torch import nn
+from torch_side import conv, linear, serve, spike
+from workloads import DECAY
+
+
+class Leaky(snntorch.Leaky):
+    def _base_sub(self, input_):
+        return self.beta.clamp(0, 1) * (self.mem - self.reset * self.threshold) + input_
+
+
+class LIF(nn.Module):
+    def __init__(self, weight=None):
+        super().__init__()
+        self.leaky = Leaky(DECAY, spike_grad=spike)
+        self.recurrent = None if weight is None else linear(weight)
+
+    def forward(self, x):
+        mem, spikes = torch.zeros_like(x[0]), []
+        for t in range(len(x)):
+            current = x[t]
+            if self.recurrent is not None and spikes:
+                current = current + self.recurrent(spikes[-1])
+            s, mem = self.leaky(current, mem)
+            spikes.append(s)
+        return torch.stack(spikes)
+
+
+class Readout(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.leaky = snntorch.Leaky(DECAY, reset_mechanism="none")
+
+    def forward(self, x):
+        mem, total = torch.zeros_like(x[0]), 0
+        for current in x:
+            _, mem = self.leaky(current, mem)
+            total = total + mem
+        return total / len(x)
+
+
+class OverTime(nn.Sequential):
+    """Layers that keep no state, over time and batch at once."""
+
+    def forward(self, x):
+        return super().forward(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+
+class Rate(nn.Module):
+    def forward(self, spikes):
+        return spikes.mean(0)
+
+
+def make(work, data):
+    if work.kind == "lif":
+        return LIF()
+    w1 = linear(data["w1"])
+    if work.kind == "linear":
+        return nn.Sequential(w1, LIF())
+    if work.kind == "dense":
+        w2, w3 = linear(data["w2"]), linear(data["w3"])
+        return nn.Sequential(w1, LIF(), w2, LIF(), w3, Readout())
+    if work.kind == "recurrent":
+        return nn.Sequential(w1, LIF(data["recurrent"]), linear(data["w2"]), Readout())
+    return nn.Sequential(
+        OverTime(conv(data["conv1"])),
+        LIF(),
+        OverTime(nn.AvgPool2d(2), conv(data["conv2"])),
+        LIF(),
+        OverTime(nn.AvgPool2d(2), nn.Flatten(), w1),
+        LIF(),
+        Rate(),
+    )
+
+
+if __name__ == "__main__":
+    side.main(lambda work, data: serve(make, work, data), "snntorch", "torch")
