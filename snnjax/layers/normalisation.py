@@ -1,5 +1,6 @@
 """Normalisation: over time and batch, and over features."""
 
+import math
 from typing import NamedTuple
 
 import equinox as eqx
@@ -70,14 +71,14 @@ class BatchNorm(AbstractDynamics[BatchNormState]):
         self.bias = jnp.zeros(features)
         self.running_mean = jnp.zeros(features)
         self.running_variance = jnp.ones(features)
-        self.threshold = float(checks.positive(threshold, "BatchNorm.threshold"))
-        self.alpha = float(checks.positive(alpha, "BatchNorm.alpha"))
+        self.threshold = _positive(threshold, "BatchNorm.threshold")
+        self.alpha = _positive(alpha, "BatchNorm.alpha")
         if not 0 <= momentum < 1:
             raise ValueError(
                 f"BatchNorm.momentum must be at least 0 and below 1, got {momentum}."
             )
         self.momentum = float(momentum)
-        self.eps = float(checks.positive(eps, "BatchNorm.eps"))
+        self.eps = _positive(eps, "BatchNorm.eps")
         self.inference = inference
 
     def init(self, shape=(), *, key=None, dt=None):
@@ -99,7 +100,7 @@ class BatchNorm(AbstractDynamics[BatchNormState]):
     def unroll(self, state, inputs, dt):
         del dt
         self._require(jnp.shape(inputs))
-        mean, variance = jax.lax.stop_gradient(state)
+        state = mean, variance = jax.lax.stop_gradient(state)
         if in_training(self):
             axes = tuple(range(jnp.ndim(inputs) - 1))
             mean, variance = jnp.mean(inputs, axes), jnp.var(inputs, axes)
@@ -114,7 +115,7 @@ class BatchNorm(AbstractDynamics[BatchNormState]):
 
     def _averaged(self, old: BatchNormState, new: BatchNormState) -> BatchNormState:
         average = lambda r, x: (self.momentum * r + (1 - self.momentum) * x).astype(r.dtype)
-        return jax.lax.stop_gradient(jax.tree.map(average, old, new))
+        return jax.tree.map(average, old, jax.lax.stop_gradient(new))
 
     def _require(self, shape: tuple[int, ...]) -> None:
         require_last_axis(shape, self.weight.shape[0], "BatchNorm")
@@ -141,10 +142,17 @@ class LayerNorm(AbstractStateless):
         features = checks.count(features, "LayerNorm.features")
         self.weight = jnp.ones(features)
         self.bias = jnp.zeros(features)
-        self.eps = float(checks.positive(eps, "LayerNorm.eps"))
+        self.eps = _positive(eps, "LayerNorm.eps")
 
     def __call__(self, x: Float[Array, "... features"]) -> Float[Array, "... features"]:
         require_last_axis(jnp.shape(x), self.weight.shape[0], "LayerNorm")
         mean, variance = jnp.mean(x, -1, keepdims=True), jnp.var(x, -1, keepdims=True)
         scaled = jax.nn.standardize(x, mean=mean, variance=variance, epsilon=self.eps)
         return self.weight * scaled + self.bias
+
+
+def _positive(x: float, name: str) -> float:
+    # Not by `checks`, which makes arrays: inside jit they would be traced, and not static.
+    if not 0 < x < math.inf:
+        raise ValueError(f"{name} must be above 0 and finite, got {x}.")
+    return float(x)
