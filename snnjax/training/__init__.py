@@ -1,5 +1,6 @@
 """Training spiking networks by gradient."""
 
+from snnjax.training.activity import ActivityReport, LayerActivity, activity_report
 from snnjax.training.eligibility import OTTT, DiagonalRTRL, EProp
 from snnjax.training.encode import (
     BernoulliCode,
@@ -23,6 +24,7 @@ from snnjax.training.online import (
 
 __all__ = [
     "OTTT",
+    "ActivityReport",
     "BernoulliCode",
     "DeltaCode",
     "DiagonalRTRL",
@@ -31,6 +33,7 @@ __all__ = [
     "EventCode",
     "History",
     "LatencyCode",
+    "LayerActivity",
     "OnlineGradient",
     "OnlineState",
     "OnlineUpdate",
@@ -38,6 +41,7 @@ __all__ = [
     "PopulationCode",
     "SpikeTimeCode",
     "accuracy",
+    "activity_report",
     "evaluate",
     "fit",
     "online_gradient",
