@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
+from snnjax.core import lean
 from snnjax.core.base import AbstractDynamics
 from snnjax.core.integrators import AbstractIntegrator, ExponentialEuler, flow, own_slopes
 from snnjax.core.parameters import parameter, parameters
@@ -50,12 +51,18 @@ class AbstractNeuron(AbstractDynamics[S]):
         free   = adjust(state, free)         refractory clamps, noise
         spikes = spikes(state, free)
         state  = reset(state, free, spikes)
+
+    the first two of which are `advance`, the last two `fire`.
     """
 
     integrator: AbstractIntegrator = integrate_with(ExponentialEuler)
 
     stochastic: ClassVar[bool] = (
         False  # True: the state has a field `noise`, and init a key
+    )
+
+    linear_advance: ClassVar[bool] = (
+        False  # True: `advance` is linear in state and input together
     )
 
     @abc.abstractmethod
@@ -119,12 +126,29 @@ class AbstractNeuron(AbstractDynamics[S]):
 
         `input` is the current held over the step, or a function of v that gives it.
         """
-        free = self.adjust(state, self.integrator(self, state, input, dt), dt)
-        spikes = self.spikes(state, free, dt)
-        after = self.reset(state, free, spikes, dt)
+        return self.fire(state, self.advance(state, input, dt), dt)
+
+    def advance(self, state: S, input: Any, dt: Float[ArrayLike, ""]) -> S:
+        """The state after `dt` (ms) as it is before any spike."""
+        return self.adjust(state, self.integrator(self, state, input, dt), dt)
+
+    def fire(
+        self, before: S, after: S, dt: Float[ArrayLike, ""]
+    ) -> tuple[S, Float[Array, "*n"]]:
+        """Spikes on the way from `before` to `after`: (state once they are out, spikes)."""
+        spikes = self.spikes(before, after, dt)
+        state = self.reset(before, after, spikes, dt)
         if self.stochastic:
-            after = after._replace(noise=Noise(state.noise.key, state.noise.count + 1))
-        return after, spikes
+            state = state._replace(noise=Noise(before.noise.key, before.noise.count + 1))
+        return state, spikes
+
+    def unroll(self, state, inputs, dt):
+        """As scanning `step`, in less memory where a gradient is taken.
+
+        It keeps the states and the inputs and runs each step again; of a `linear_advance` model without
+        refractory time it keeps one trace and the spikes, and has no forward mode.
+        """
+        return lean.unroll(self, state, inputs, dt)
 
     def stiffness(self, state: S, input: Any, dt: Float[ArrayLike, ""]) -> dict[str, Any]:
         """dt times each variable's own slope at `state`, if the scheme is an explicit one.

@@ -112,7 +112,8 @@ def _every(method, state, inputs, dt, n_steps, remat, max_memory) -> int | None:
         return checks.count(remat, "unroll.remat")
     if max_memory is None:
         return None
-    budget = float(checks.positive(max_memory, "unroll.max_memory", "bytes"))
+    with jax.ensure_compile_time_eval():  # a number, under jit too
+        budget = float(checks.positive(max_memory, "unroll.max_memory", "bytes"))
     kept, held = _bytes(method, state, inputs, dt)
     if kept * n_steps <= budget:
         return None

@@ -38,8 +38,16 @@ class Linear(AbstractStateless):
 
     def __call__(self, x: Float[Array, "... in"]) -> Float[Array, "... out"]:
         require_last_axis(jnp.shape(x), self.weight.shape[1], "Linear")
-        out = x @ self.weight.T
+        out = times(x, self.weight)
         return out if self.bias is None else out + self.bias
+
+
+def times(
+    x: Float[Array, "... in"], weight: Float[Array, "out in"]
+) -> Float[Array, "... out"]:
+    """W x for every x; all leading axes as one, for which the gradient's product is faster."""
+    flat = x.reshape(-1, x.shape[-1]) @ weight.T
+    return flat.reshape(*x.shape[:-1], -1)
 
 
 def normal_weight(key, shape: tuple[int, ...], fan_in: int, gain, name: str) -> Array:

@@ -84,11 +84,11 @@ class CubaLIF(AbstractLeakyNeuron[CubaLIFState]):
             after[name] = i * jnp.exp(-dt / tau)
         return after
 
-    def step(self, state, input, dt):
-        """Advance by `dt` (ms) after the arrival of `input` (pA): (new state, spikes)."""
+    def advance(self, state, input, dt):
+        """The state `dt` (ms) after the arrival of `input` (pA), before any spike."""
         if self.tau_inh is None:
             arrived = state._replace(i_syn=state.i_syn + input)
         else:
             exc, inh = input
             arrived = state._replace(i_syn=state.i_syn + exc, i_inh=state.i_inh + inh)
-        return super().step(arrived, self.bias, dt)
+        return super().advance(arrived, self.bias, dt)

@@ -1,6 +1,6 @@
 """Leaky integrate-and-fire neuron."""
 
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -16,6 +16,8 @@ S = TypeVar("S", bound=Any)
 
 class AbstractLeakyNeuron(AbstractFiringNeuron[S]):
     """The membrane that `LIF` and its relatives share; see there for the parameters."""
+
+    linear_advance: ClassVar[bool] = True
 
     tau_m: Float[Array, "..."] = parameter(10.0, "ms", above=0)
     g_l: Float[Array, "..."] = parameter(10.0, "nS", above=0)

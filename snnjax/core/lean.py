@@ -1,0 +1,165 @@
+"""A whole sequence of a linear neuron, and its gradient, in two arrays a layer.
+
+Autodiff of a scan would keep every array that a step makes. Here the way forward writes the
+potential before any reset over the input it came from, and the way back writes the input's
+gradient over that potential: of a layer there are its spikes and one trace, at any time.
+"""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.custom_derivatives import SymbolicZero
+
+from snnjax.core.base import AbstractDynamics
+
+
+def unroll(neuron: Any, state: Any, inputs: Any, dt: Any, feedback: Any = None) -> Any:
+    """The method `unroll` of neurons: the leanest way there is for this one.
+
+    `feedback`, a layer without a state, adds what it makes of each step's spikes to the next
+    step's input; `state` is then (neuron's, spikes of the step before).
+    """
+    own = state if feedback is None else state[0]
+    plain = feedback is None or not jax.tree.leaves(feedback.init(state[1].shape))
+    linear = getattr(neuron, "linear_advance", False) and not neuron.stochastic
+    if linear and plain and own.refractory is None and _fits(inputs, own.v):
+        shape = (len(inputs), *own.v.shape)
+        inputs = jnp.broadcast_to(inputs, shape).astype(own.v.dtype)
+        return _in_place(neuron, feedback, dt, state, inputs)
+    return _recomputed(neuron, feedback, dt, state, inputs)
+
+
+def step(neuron: Any, feedback: Any, dt: Any, state: Any, input: Any) -> tuple[Any, Any]:
+    """One step of `neuron`, whose own spikes come back to it through `feedback`, if any."""
+    if feedback is None:
+        return neuron.step(state, input, dt)
+    own, spikes = state
+    own, spikes = neuron.step(own, input + _through(feedback, spikes, dt), dt)
+    return (own, spikes), spikes
+
+
+def _through(feedback: AbstractDynamics, spikes: Any, dt: Any) -> Any:
+    return feedback.unroll((), spikes[None], dt)[1][0]
+
+
+def _fits(inputs, v) -> bool:
+    if not eqx.is_array(inputs):
+        return False
+    try:
+        return np.broadcast_shapes(inputs.shape[1:], v.shape) == v.shape
+    except ValueError:
+        return False  # refused by name where it is used
+
+
+def _recomputed(neuron, feedback, dt, state, inputs):
+    """A scan of `step`; the gradient keeps states and inputs, and runs each step again."""
+    one = jax.checkpoint(lambda s, x: step(neuron, feedback, dt, s, x), prevent_cse=False)
+    return lax.scan(one, state, inputs)
+
+
+def _in_place(neuron, feedback, dt, state, inputs):
+    """The same for a neuron whose `advance` is linear in state and input.
+
+    It has reverse mode only. The gradient of the neuron's own parameters, if one is asked for,
+    comes from `_recomputed`.
+    """
+    args = (neuron, feedback, jnp.asarray(dt, inputs.dtype), state, inputs)
+    arrays, static = eqx.partition(args, eqx.is_inexact_array)
+
+    @jax.custom_vjp
+    def run(arrays):
+        return _forward(*eqx.combine(arrays, static))[:2]
+
+    def forward(arrays):
+        perturbed = jax.tree.map(lambda x: x.perturbed, arrays)
+        arrays = jax.tree.map(lambda x: x.value, arrays)
+        if any(jax.tree.leaves((perturbed[0], perturbed[2]))):
+            return jax.vjp(lambda arrays: _recomputed(*eqx.combine(arrays, static)), arrays)
+        state, spikes, trace = _forward(*eqx.combine(arrays, static))
+        last = None if feedback is None else (arrays[3][1], spikes)
+        return (state, spikes), (*arrays[:3], trace, last)
+
+    def backward(kept, grads):
+        grads = jax.tree.map(_zeros, grads, is_leaf=lambda g: isinstance(g, SymbolicZero))
+        if callable(kept):
+            return kept(grads)
+        neuron, feedback, dt = eqx.combine(kept[:3], static[:3])
+        g_state, g_inputs, g_feedback = _backward(neuron, feedback, dt, *kept[3:], *grads)
+        zeros = jax.tree.map(jnp.zeros_like, (kept[0], kept[2]))
+        return ((zeros[0], g_feedback, zeros[1], g_state, g_inputs),)
+
+    run.defvjp(forward, backward, symbolic_zeros=True)
+    return run(arrays)
+
+
+def _zeros(g):
+    return jnp.zeros(g.shape, g.dtype) if isinstance(g, SymbolicZero) else g
+
+
+def _forward(neuron, feedback, dt, state, inputs):
+    """Last state, spikes, and every state before its reset, v in the place of `inputs`."""
+    n_steps = len(inputs)
+    own, last = (state, None) if feedback is None else state
+    new = lambda x: jnp.zeros((n_steps, *x.shape), x.dtype)
+    trace = jax.tree.map(new, own)._replace(v=inputs)
+    spikes = new(jax.eval_shape(lambda s: neuron.fire(s, s, dt)[1], own))
+
+    def body(t, carry):
+        own, last, trace, spikes = carry
+        # Read, then compute, then write: without the barriers XLA copies whole arrays.
+        x = lax.optimization_barrier(_read(trace.v, t))
+        if feedback is not None:
+            x = x + _through(feedback, last, dt)
+        free = lax.optimization_barrier(neuron.advance(own, x, dt))
+        own, s = neuron.fire(free, free, dt)
+        last = None if feedback is None else s
+        return own, last, _write(trace, free, t), _write(spikes, s, t)
+
+    own, last, trace, spikes = lax.fori_loop(0, n_steps, body, (own, last, trace, spikes))
+    return own if feedback is None else (own, last), spikes, trace
+
+
+def _backward(neuron, feedback, dt, trace, spikes, g_state, g_spikes):
+    """Gradients of the first state, of the inputs (in the place of `trace.v`), of `feedback`."""
+    n_steps = len(g_spikes)
+    g_own, g_last = (g_state, None) if feedback is None else g_state
+
+    def body(i, carry):
+        g_own, g_last, trace = carry
+        t = n_steps - 1 - i
+        free, g_s = lax.optimization_barrier((_read(trace, t), _read(g_spikes, t)))
+        if feedback is not None:
+            g_s = g_s + g_last
+        _, fire_back = jax.vjp(lambda free: neuron.fire(free, free, dt), free)
+        (g_free,) = lax.optimization_barrier(fire_back((g_own, g_s)))
+        # Linear, so it does not matter where: any state and input will do.
+        _, advance_back = jax.vjp(lambda s, x: neuron.advance(s, x, dt), free, free.v)
+        g_own, g_x = advance_back(g_free)
+        if feedback is not None:
+            _, through_back = jax.vjp(lambda s: _through(feedback, s, dt), g_s)
+            (g_last,) = through_back(g_x)
+        return g_own, g_last, trace._replace(v=_write(trace.v, g_x, t))
+
+    g_own, g_last, trace = lax.fori_loop(0, n_steps, body, (g_own, g_last, trace))
+    if feedback is None:
+        return g_own, trace.v, None
+    # What the weights get is one product over time and batch, not one in each step.
+    first, rest = spikes
+    before = jnp.concatenate([first[None], rest[:-1]])
+    arrays, static = eqx.partition(feedback, eqx.is_inexact_array)
+    sent = lambda arrays: eqx.combine(arrays, static).unroll((), before, dt)[1]
+    _, weights_back = jax.vjp(sent, arrays)
+    return (g_own, g_last), trace.v, weights_back(trace.v)[0]
+
+
+def _read(tree, t):
+    return jax.tree.map(lambda x: lax.dynamic_index_in_dim(x, t, 0, False), tree)
+
+
+def _write(tree, new, t):
+    put = lambda x, row: lax.dynamic_update_index_in_dim(x, row, t, 0)
+    return jax.tree.map(put, tree, new)
