@@ -1,6 +1,13 @@
 """Training spiking networks by gradient."""
 
 from snnjax.training.activity import ActivityReport, LayerActivity, activity_report
+from snnjax.training.cost import (
+    Energy,
+    LayerOperations,
+    SynapticOperations,
+    synaptic_operations,
+)
+from snnjax.training.decode import first_spike, last_step, max_over_time, mean_over_time
 from snnjax.training.eligibility import OTTT, DiagonalRTRL, EProp
 from snnjax.training.encode import (
     BernoulliCode,
@@ -13,7 +20,15 @@ from snnjax.training.encode_events import EventCode
 from snnjax.training.encode_series import DeltaCode
 from snnjax.training.encode_values import PopulationCode
 from snnjax.training.fit import History, evaluate, fit
-from snnjax.training.losses import accuracy, rate_cross_entropy
+from snnjax.training.losses import (
+    accuracy,
+    first_spike_cross_entropy,
+    last_step_cross_entropy,
+    max_cross_entropy,
+    per_step_cross_entropy,
+    rate_cross_entropy,
+    spike_count_mse,
+)
 from snnjax.training.online import (
     OnlineGradient,
     OnlineState,
@@ -21,6 +36,8 @@ from snnjax.training.online import (
     online_gradient,
     online_update,
 )
+from snnjax.training.regularise import LowerActivity, UpperActivity, spiking_layers
+from snnjax.training.spike_train_losses import spike_train_mse, van_rossum_loss
 
 __all__ = [
     "OTTT",
@@ -30,21 +47,39 @@ __all__ = [
     "DiagonalRTRL",
     "DirectCurrent",
     "EProp",
+    "Energy",
     "EventCode",
     "History",
     "LatencyCode",
     "LayerActivity",
+    "LayerOperations",
+    "LowerActivity",
     "OnlineGradient",
     "OnlineState",
     "OnlineUpdate",
     "PoissonCode",
     "PopulationCode",
     "SpikeTimeCode",
+    "SynapticOperations",
+    "UpperActivity",
     "accuracy",
     "activity_report",
     "evaluate",
+    "first_spike",
+    "first_spike_cross_entropy",
     "fit",
+    "last_step",
+    "last_step_cross_entropy",
+    "max_cross_entropy",
+    "max_over_time",
+    "mean_over_time",
     "online_gradient",
     "online_update",
+    "per_step_cross_entropy",
     "rate_cross_entropy",
+    "spike_count_mse",
+    "spike_train_mse",
+    "spiking_layers",
+    "synaptic_operations",
+    "van_rossum_loss",
 ]
