@@ -8,7 +8,7 @@ from snnjax.training.cost import (
     synaptic_operations,
 )
 from snnjax.training.decode import first_spike, last_step, max_over_time, mean_over_time
-from snnjax.training.eligibility import OTTT, DiagonalRTRL, EProp
+from snnjax.training.eligibility import DiagonalRTRL
 from snnjax.training.encode import (
     BernoulliCode,
     DirectCurrent,
@@ -19,6 +19,7 @@ from snnjax.training.encode import (
 from snnjax.training.encode_events import EventCode
 from snnjax.training.encode_series import DeltaCode
 from snnjax.training.encode_values import PopulationCode
+from snnjax.training.eprop import EProp
 from snnjax.training.fit import History, evaluate, fit
 from snnjax.training.losses import (
     accuracy,
@@ -36,6 +37,7 @@ from snnjax.training.online import (
     online_gradient,
     online_update,
 )
+from snnjax.training.ottt import OTTT
 from snnjax.training.regularise import LowerActivity, UpperActivity, spiking_layers
 from snnjax.training.spike_train_losses import spike_train_mse, van_rossum_loss
 

@@ -11,7 +11,7 @@ from jaxtyping import Array
 
 from snnjax.core.neuron import AbstractNeuron
 from snnjax.core.trainable import named_leaves, trainable
-from snnjax.layers import LeakyIntegrator, Linear, Recurrent, Sequential
+from snnjax.layers import Linear, Recurrent, Sequential
 
 Gradients = dict[str, Array]
 
@@ -62,129 +62,12 @@ class DiagonalRTRL(AbstractRule):
     """
 
     def init(self, model, names, step):
-        return {n: _at_rest(model, n, route(model, n, "d-rtrl"), step) for n in names}
+        return {n: _at_rest(model, n, route(model, n), step) for n in names}
 
     def step(self, model, names, traces, step):
-        new, grads = {}, {}
-        for name in names:
-            way = route(model, name, "d-rtrl")
-            new[name], slopes = advance(model, name, way, traces[name], step)
-            value = leaf(model, name)
-            grads[name] = _contract(step.signals[way.cell], slopes, way, value)
-        return new, grads
-
-
-class EProp(AbstractRule):
-    r"""Eligibility propagation: one layer of neurons, recurrent or not, and a leaky readout.
-
-    $$dE/d\theta_j \approx \sum_t L_j^t \, F_\kappa(e_j^t), \quad
-    e_j^t = d s_j^t / d\theta_j, \quad L_j^t = \sum_k B_{kj} \, \partial E_t / \partial y_k^t$$
-
-    e is that of `DiagonalRTRL`; $F_\kappa$ is the low-pass filter that the readout is, so its
-    memory counts in full. With B the readout's weight (`feedback=None`: symmetric e-prop) the
-    gradient is that of backpropagation through time with the recurrent spikes taken as
-    given. A fixed `feedback` [outputs, neurons] makes it random e-prop; changed as the
-    readout's weight is, adaptive e-prop.
-    Bellec et al. 2020, Nat. Commun. 11:3625.
-    """
-
-    feedback: Array | None = None
-
-    def init(self, model, names, step):
-        hidden = self._hidden(model, names)
-        if self.feedback is not None:
-            shape = model.layers[-2].weight.shape
-            if jnp.shape(self.feedback) != shape:
-                raise ValueError(
-                    f"online_gradient.feedback must have the shape of the readout's weight, "
-                    f"{shape}, got {jnp.shape(self.feedback)}."
-                )
-        traces = DiagonalRTRL().init(model, names, step)
-        readout, width = model.layers[-1], step.signals[len(model.layers) - 3].shape
-        count = lambda name: jax.tree.leaves(traces[name])[0].shape[0]
-        filtered = {n: readout.init((count(n), *width)) for n in hidden}
-        return traces, filtered
-
-    def step(self, model, names, traces, step):
-        cell, readout = len(model.layers) - 3, model.layers[-1]
-        back = model.layers[-2].weight if self.feedback is None else self.feedback
-        signals = {cell: step.signals[-1] @ back, cell + 2: step.signals[-1]}
-        (old, filtered), new, grads = traces, {}, {}
-        filtered = dict(filtered)
-        for name in names:
-            way = route(model, name, "eprop")
-            new[name], slopes = advance(model, name, way, old[name], step)
-            if (
-                way.cell == cell
-            ):  # the readout is linear: it filters slopes as it does spikes
-                filtered[name], slopes = readout.step(filtered[name], slopes, step.dt)
-            grads[name] = _contract(signals[way.cell], slopes, way, leaf(model, name))
-        return (new, filtered), grads
-
-    def _hidden(self, model, names):
-        layers = model.layers
-        form = len(layers) >= 3 and isinstance(layers[-1], LeakyIntegrator)
-        form = form and isinstance(layers[-2], Linear) and is_cell(layers[-3])
-        if not form or any(is_cell(layer) for layer in layers[:-3]):
-            raise ValueError(
-                "method='eprop' takes one layer of neurons, Linear and LeakyIntegrator as the "
-                "last three layers, such as Sequential(Linear, Recurrent(LIF, ...), Linear, "
-                "LeakyIntegrator()). Use method='d-rtrl' for other models."
-            )
-        if layers[-1].tau_m.size != 1:
-            raise ValueError(
-                f"method='eprop' needs one tau_m for the readout, got "
-                f"{layers[-1].tau_m.size}. Use method='d-rtrl'."
-            )
-        cell = len(layers) - 3
-        return [n for n in names if route(model, n, "eprop").cell == cell]
-
-
-class OTTT(AbstractRule):
-    r"""Online training through time: presynaptic traces and backpropagation within the step.
-
-    $$\hat a_t = \lambda \hat a_{t-1} + a_t, \quad
-    dE/dW \approx \sum_t (\partial E_t / \partial x_t) \, \hat a_t^T$$
-
-    a is what comes into the layer of weights, x what goes from there into the neurons, and
-    $\lambda$ the decay of their v, without a spike, in a step. It leaves out resets, and the
-    states of the layers above, and needs one trace an input, not one a weight. Layers of
-    weights may be any that have no state (convolutions among them); it is meant for LIF, and
-    exact for the last layer of those with detached, subtractive reset and no refractoriness.
-    Xiao et al. 2022, NeurIPS.
-    """
-
-    def init(self, model, names, step):
-        places = {_place(model, n) for n in names}
-        for name in names:
-            i = _place(model, name)
-            if is_cell(model.layers[i]) or step.states[i] != ():
-                raise ValueError(
-                    f"method='ottt' trains layers of weights without a state, which "
-                    f"{name} is not part of. Leave it out of where, or use method='d-rtrl'."
-                )
-            _decay(model, i, step.dt)
-        return {
-            i: (jnp.zeros_like(step.inputs[i]), jnp.zeros((), step.inputs[i].dtype))
-            for i in sorted(places)
-        }
-
-    def step(self, model, names, traces, step):
-        new, grads = {}, {}
-        for i, (trace, count) in traces.items():
-            decay = _decay(model, i, step.dt).astype(trace.dtype)
-            trace, count = decay * trace + step.inputs[i], decay * count + 1
-            new[i] = trace, count
-            own = {n: leaf(model, n) for n in names if _place(model, n) == i}
-
-            # Weighted by `count`, an affine layer answers to the trace with a trace of itself.
-            def answer(own, trace=trace, count=count, i=i):
-                layer = put(model, own).layers[i]
-                return count * layer.step((), trace / count, step.dt)[1]
-
-            (more,) = jax.vjp(answer, own)[1](step.signals[i])
-            grads |= more
-        return new, grads
+        traces, slopes = advance(model, names, traces, step)
+        signal = lambda name: step.signals[route(model, name).cell]
+        return traces, {n: contract(model, n, signal(n), slopes[n]) for n in names}
 
 
 # Where a leaf is, and what remembers it
@@ -207,13 +90,14 @@ def put(model: Any, values: Gradients) -> Any:
     return trainable(model, values, constraints=dict.fromkeys(values)).build(values)
 
 
-def _place(model: Sequential, name: str) -> int:
+def place(name: str) -> int:
+    """Which layer of a `Sequential` the leaf `name` is in."""
     return int(name.split(".")[1])
 
 
-def route(model: Sequential, name: str, method: str) -> Route:
+def route(model: Sequential, name: str) -> Route:
     """How the leaf `name` reaches the neurons that remember it; refuses what does not."""
-    i, part = _place(model, name), name.split(".", 2)[2]
+    i, part = place(name), name.split(".", 2)[2]
     layer, above = model.layers[i], model.layers[i + 1 : i + 2]
     if isinstance(layer, Linear) and above and is_cell(above[0]):
         return Route(i + 1, "weight" if part == "weight" else "bias")
@@ -224,9 +108,9 @@ def route(model: Sequential, name: str, method: str) -> Route:
         if np.shape(leaf(model, name)) in ((), (1,), neuron.shape()):
             return Route(i, "own")
     raise ValueError(
-        f"method={method!r} trains a Linear right before its neurons, Recurrent.weight and "
-        f"parameters of neurons, one value each, which {name} is not. Leave it out of where, "
-        "or use method='ottt' for other layers of weights."
+        "method='eprop' and 'd-rtrl' train a Linear right before its neurons, "
+        f"Recurrent.weight and parameters of neurons, one value each, which {name} is not. "
+        "Leave it out of where, or use method='ottt' for other layers of weights."
     )
 
 
@@ -254,52 +138,45 @@ def _drives(name, way, step):
     return jnp.full((1, *x.shape[:-1]), way.kind == "bias", x.dtype)
 
 
-def advance(model, name, way: Route, trace: Any, step: Step) -> tuple[Any, Array]:
-    """The trace after a step, and d output / d leaf [sources, ..., neurons].
+def advance(
+    model: Sequential, names: list[str], traces: dict[str, Any], step: Step
+) -> tuple[dict[str, Any], Gradients]:
+    """By name, the traces after a step, and d output / d leaf [sources, ..., neurons].
 
     As each neuron depends on its own state and input alone, one tangent a source gives the
     slopes with respect to all weights from there.
     """
-    layer, state = model.layers[way.cell], step.states[way.cell]
-    memory, rest = _split(layer, state)
-    x, own = step.inputs[way.cell], [leaf(model, name)] if way.kind == "own" else []
+    new, slopes = {}, {}
+    for cell in {route(model, n).cell for n in names}:
+        here = [n for n in names if route(model, n).cell == cell]
+        own = {n: leaf(model, n) for n in here if route(model, n).kind == "own"}
+        x = step.inputs[cell]
+        memory, rest = _split(model.layers[cell], step.states[cell])
 
-    def one(memory, x, *own):
-        cell = put(model, {name: own[0]}).layers[way.cell] if own else layer
-        now = eqx.combine(memory, rest)
-        now = state._replace(neuron=now) if isinstance(layer, Recurrent) else now
-        after, out = cell.step(now, x, step.dt)
-        return _split(layer, after)[0], out
+        def run(memory, x, own, cell=cell, rest=rest):
+            layer, state = put(model, own).layers[cell], step.states[cell]
+            now = eqx.combine(memory, rest)
+            now = state._replace(neuron=now) if isinstance(layer, Recurrent) else now
+            after, out = layer.step(now, x, step.dt)
+            return _split(layer, after)[0], out
 
-    def source(trace, drive):
-        dx = jnp.broadcast_to(drive[..., None], x.shape)
-        return jax.jvp(one, (memory, x, *own), (trace, dx, *map(jnp.ones_like, own)))[1]
+        push = jax.linearize(run, memory, x, own)[1]
+        for name in here:
+            only = {n: jnp.full_like(value, n == name) for n, value in own.items()}
 
-    return jax.vmap(source)(trace, _drives(name, way, step))
+            def source(trace, drive, x=x, push=push, only=only):
+                return push(trace, jnp.broadcast_to(drive[..., None], x.shape), only)
+
+            drives = _drives(name, route(model, name), step)
+            new[name], slopes[name] = jax.vmap(source)(traces[name], drives)
+    return new, slopes
 
 
-def _contract(signal, slopes, way, value):
+def contract(model, name, signal, slopes):
     """The sum over the batch of signal times slopes, in the shape of the leaf."""
-    if way.kind == "own":  # one value may stand for many neurons
+    kind = route(model, name).kind
+    if kind == "own":  # one value may stand for many neurons
         spread = lambda value: jnp.broadcast_to(value, signal.shape)
-        return jax.vjp(spread, value)[1](signal * slopes[0])[0]
+        return jax.vjp(spread, leaf(model, name))[1](signal * slopes[0])[0]
     grads = jnp.sum(signal * slopes, tuple(range(1, slopes.ndim - 1)))
-    return grads.T if way.kind != "bias" else grads[0]
-
-
-def _decay(model, i, dt):
-    """What is left of v after a step, in the neurons that layer i drives."""
-    cell = next((layer for layer in model.layers[i + 1 :] if is_cell(layer)), None)
-    if not isinstance(cell, AbstractNeuron) or cell.shape() not in ((), (1,)):
-        raise ValueError(
-            "method='ottt' needs neurons above every trained layer, with one value of each "
-            f"parameter and not Recurrent, got {cell!r}. Use method='d-rtrl'."
-        )
-    state = cell.init(cell.shape(), dt=dt)
-    if set(cell.derivative(state, state.v)) != {"v"}:
-        raise ValueError(
-            f"method='ottt' needs neurons with no variable but v, got {type(cell).__name__}. "
-            "Use method='d-rtrl'."
-        )
-    step = lambda v: cell.step(state._replace(v=v), jnp.zeros_like(v), dt)[0].v
-    return jnp.sum(jax.jvp(step, (state.v,), (jnp.ones_like(state.v),))[1])
+    return grads[0] if kind == "bias" else grads.T

@@ -12,7 +12,9 @@ from snnjax.core import checks
 from snnjax.core.base import AbstractDynamics
 from snnjax.core.trainable import Constraint, Where, named_leaves, trainable
 from snnjax.layers import Sequential
-from snnjax.training.eligibility import OTTT, AbstractRule, DiagonalRTRL, EProp, Step
+from snnjax.training.eligibility import AbstractRule, DiagonalRTRL, Step
+from snnjax.training.eprop import EProp
+from snnjax.training.ottt import OTTT
 
 Loss = Callable[[Any, Any], Array]
 Method = Literal["eprop", "ottt", "d-rtrl"] | AbstractRule
@@ -67,7 +69,8 @@ def online_gradient(
       sample and weight, with "ottt" one a sample and input, for any number of steps.
     - `where`, `constraints`: what is trained, as in `trainable`; the gradients are those of
       its `params`.
-    - `state`: of an earlier part of the same sequence. `key`: for `model.init`. `dt`: ms.
+    - `state`: of an earlier part of the same sequence; the very first is taken as given.
+    - `key`: for `model.init`. `dt`: ms.
 
     A pure function, used as `jax.value_and_grad` is:
 
@@ -119,14 +122,15 @@ def online_update(
     if not isinstance(rule, AbstractRule):
         rule = RULES[checks.one_of(method, RULES, "online_gradient.method")]()
     params, build = trainable(model, where, constraints=constraints)
-    inputs, dt = checks.as_float(inputs), jnp.asarray(dt, jnp.result_type(float))
-    names, now = list(params), (inputs[0], jax.tree.map(lambda x: x[0], targets))
+    names, dtype = list(params), jnp.result_type(*params.values())
+    inputs, targets = jax.tree.map(jnp.asarray, (inputs, targets))
+    begin = model.init(inputs.shape[1:], key=key, dt=dt) if state is None else state.model
+    dt = jnp.asarray(dt, dtype)
     if state is None:
-        begin = model.init(inputs.shape[1:], key=key, dt=dt)
-        shapes = jax.eval_shape(lambda: _backward(model, begin, now, loss, dt)[2][1:3])
+        first = jax.tree.map(lambda x: x[0], (inputs, targets))
+        shapes = jax.eval_shape(lambda: _backward(model, begin, first, loss, dt)[2][1:3])
         zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-        traces = rule.init(model, names, Step(begin, *zeros, dt))
-        state = OnlineState(begin, traces)
+        state = OnlineState(begin, rule.init(model, names, Step(begin, *zeros, dt)))
 
     def one(carry, now):
         params, opt_state, state, total = carry
@@ -140,8 +144,7 @@ def online_update(
         return (params, opt_state, OnlineState(after, traces), total + error), None
 
     opt_state = optimizer.init(params) if opt_state is None else opt_state
-    total = jnp.zeros((), jnp.result_type(*params.values()))
-    start = params, opt_state, state, total
+    start = params, opt_state, state, jnp.zeros((), dtype)
     (params, opt_state, state, total), _ = jax.lax.scan(one, start, (inputs, targets))
     return OnlineUpdate(build(params), total / len(inputs), opt_state, state)
 
@@ -149,6 +152,7 @@ def online_update(
 def _backward(model, states, now, loss, dt) -> tuple[Any, Array, Step]:
     """One step of the model, and backwards through its layers, not through time."""
     (x, target), inputs, pulls, after = now, [], [], []
+    x = x.astype(dt.dtype)  # here, so that spikes wait as the bits they came as
     for layer, state in zip(model.layers, states, strict=True):
         inputs.append(x)
         run = lambda x, layer=layer, state=state: layer.step(state, x, dt)[::-1]
