@@ -94,7 +94,7 @@ def test_saturation_is_relative_to_the_refractory_time(t_ref, dt):
     assert row.silent == pytest.approx(1 / 3)
     held = 0 if t_ref is None else int(np.ceil(t_ref / dt - 0.5))
     assert period == held + 1
-    slower = drive * jnp.where(jnp.arange(60) % (2 * period) == 0, 1, 0)[:, None, None]
+    slower = drive * jnp.where(jnp.arange(60) % (period + 1) == 0, 1, 0)[:, None, None]
     assert snn.activity_report(cells, slower, dt)[0].saturated == 0
     assert "(whole) is saturated" in str(snn.activity_report(cells, drive, dt))
 
