@@ -35,7 +35,7 @@ def network(key):
 
 def train(seed):
     data = snn.datasets.yin_yang(seed)
-    net_key, fit_key, test_key = jax.random.split(jax.random.key(seed), 3)
+    net_key, fit_key = jax.random.split(jax.random.key(seed))
     n_updates = EPOCHS * (len(data.train[1]) // BATCH)
     optimizer = optax.chain(
         optax.clip_by_global_norm(1.0),
@@ -43,15 +43,14 @@ def train(seed):
     )
     net, history = snn.fit(
         network(net_key), data.train, validation=data.validation, encode=ENCODE,
-        optimizer=optimizer, key=fit_key, where=["*weight", "*bias"],
-        epochs=EPOCHS, batch_size=BATCH, progress=False,
+        optimizer=optimizer, key=fit_key, epochs=EPOCHS, batch_size=BATCH,
+        progress=False,
     )  # fmt: skip
-    outputs, accuracy = snn.evaluate(net, data.test, encode=ENCODE, key=test_key)
-    np.testing.assert_allclose(  # the answer, judged by hand
-        accuracy, np.mean(np.mean(outputs, 0).argmax(-1) == data.test[1]), atol=1e-6
-    )
+    test = snn.evaluate(net, data.test, encode=ENCODE)
+    by_hand = np.mean(np.mean(test.outputs, 0).argmax(-1) == data.test[1])
+    np.testing.assert_allclose(test.score, by_hand, atol=1e-6)
     linear = LogisticRegression().fit(*data.train).score(*data.test)
-    return history, float(accuracy), linear
+    return history, float(test.score), linear
 
 
 def main():
@@ -64,7 +63,7 @@ def main():
         tests.append(test)
         baselines.append(linear)
         print(
-            f"seed {seed}: validation {100 * history.validation_accuracy.max():.1f} % in epoch "
+            f"seed {seed}: validation {100 * history.validation_score.max():.1f} % in epoch "
             f"{history.best_epoch}, test {100 * test:.1f} %, linear {100 * linear:.1f} %, "
             f"{time.perf_counter() - start:.0f} s",
             flush=True,
