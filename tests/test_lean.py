@@ -1,11 +1,14 @@
 """The memory-lean whole-sequence form of neurons: the same numbers and gradients as a scan."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import snnjax as snn
+import snnjax.core.backend
 from snnjax.core.base import AbstractDynamics
 
 UNIT = dict(tau_m=9.0, g_l=0.2, e_l=0.1, v_reset=0.05, t_ref=None, threshold=1.0)
@@ -133,6 +136,21 @@ def test_a_batch_of_networks_by_vmap(key, inputs):
         grads = jax.vmap(jax.grad(lambda w, m=method: total(m, w)))(weights)
         one_by_one = [jax.grad(lambda w: total(scanned, w))(w) for w in weights]
         np.testing.assert_allclose(grads, one_by_one, rtol=1e-11)
+
+
+@pytest.mark.parametrize("name", ["value", "adaptive"])
+def test_a_narrow_trace_has_nearly_the_gradient(name, inputs, monkeypatch):
+    wide = NEURONS[name]
+    narrow = dataclasses.replace(wide, trace_dtype=jnp.bfloat16)
+    with pytest.warns(UserWarning, match="bfloat16 is slower than float64 on cpu"):
+        gradient_of_inputs(narrow, inputs)
+    monkeypatch.setattr(snnjax.core.backend, "WIDE_TRACES", set())
+    exact, rounded = gradient_of_inputs(wide, inputs), gradient_of_inputs(narrow, inputs)
+    assert 0 < np.abs(exact - rounded).max() < 0.02 * np.abs(exact).max()
+
+
+def gradient_of_inputs(neuron, inputs):
+    return jax.grad(lambda x: loss(lean, neuron, neuron.init((3, 4)), x))(inputs)
 
 
 def kept_bytes(method, neuron, n_steps):

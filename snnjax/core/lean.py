@@ -14,6 +14,7 @@ import numpy as np
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
+from snnjax.core.backend import trace_dtype
 from snnjax.core.base import AbstractDynamics
 
 
@@ -104,20 +105,24 @@ def _forward(neuron, feedback, dt, state, inputs):
     """Last state, spikes, and every state before its reset, v in the place of `inputs`."""
     n_steps = len(inputs)
     own, last = (state, None) if feedback is None else state
-    new = lambda x: jnp.zeros((n_steps, *x.shape), x.dtype)
-    trace = jax.tree.map(new, own)._replace(v=inputs)
+    new = lambda x, dtype=None: jnp.zeros((n_steps, *x.shape), dtype or x.dtype)
+    dtype = trace_dtype(neuron.trace_dtype, inputs.dtype)
+    in_place = dtype == inputs.dtype
+    trace = jax.tree.map(lambda x: new(x, dtype), own)
+    trace = trace._replace(v=inputs) if in_place else trace
     spikes = new(jax.eval_shape(lambda s: neuron.fire(s, s, dt)[1], own))
 
     def body(t, carry):
         own, last, trace, spikes = carry
         # Read, then compute, then write: without the barriers XLA copies whole arrays.
-        x = lax.optimization_barrier(_read(trace.v, t))
+        x = lax.optimization_barrier(_read(trace.v if in_place else inputs, t))
         if feedback is not None:
             x = x + _through(feedback, last, dt)
         free = lax.optimization_barrier(neuron.advance(own, x, dt))
         own, s = neuron.fire(free, free, dt)
         last = None if feedback is None else s
-        return own, last, _write(trace, free, t), _write(spikes, s, t)
+        kept = free if in_place else _shifted(neuron, free, -1)
+        return own, last, _write(trace, kept, t), _write(spikes, s, t)
 
     own, last, trace, spikes = lax.fori_loop(0, n_steps, body, (own, last, trace, spikes))
     return own if feedback is None else (own, last), spikes, trace
@@ -127,11 +132,18 @@ def _backward(neuron, feedback, dt, trace, spikes, g_state, g_spikes):
     """Gradients of the first state, of the inputs (in the place of `trace.v`), of `feedback`."""
     n_steps = len(g_spikes)
     g_own, g_last = (g_state, None) if feedback is None else g_state
+    dtype = g_spikes.dtype
+    in_place = trace.v.dtype == dtype
+    g_inputs = trace.v if in_place else jnp.zeros(trace.v.shape, dtype)
 
     def body(i, carry):
-        g_own, g_last, trace = carry
+        g_own, g_last, g_inputs = carry
         t = n_steps - 1 - i
-        free, g_s = lax.optimization_barrier((_read(trace, t), _read(g_spikes, t)))
+        kept = trace._replace(v=g_inputs) if in_place else trace
+        free, g_s = lax.optimization_barrier((_read(kept, t), _read(g_spikes, t)))
+        if not in_place:
+            wide = jax.tree.map(lambda x: x.astype(dtype), free)
+            free = _shifted(neuron, wide, 1)
         if feedback is not None:
             g_s = g_s + g_last
         _, fire_back = jax.vjp(lambda free: neuron.fire(free, free, dt), free)
@@ -142,18 +154,23 @@ def _backward(neuron, feedback, dt, trace, spikes, g_state, g_spikes):
         if feedback is not None:
             _, through_back = jax.vjp(lambda s: _through(feedback, s, dt), g_s)
             (g_last,) = through_back(g_x)
-        return g_own, g_last, trace._replace(v=_write(trace.v, g_x, t))
+        return g_own, g_last, _write(g_inputs, g_x, t)
 
-    g_own, g_last, trace = lax.fori_loop(0, n_steps, body, (g_own, g_last, trace))
+    g_own, g_last, g_inputs = lax.fori_loop(0, n_steps, body, (g_own, g_last, g_inputs))
     if feedback is None:
-        return g_own, trace.v, None
+        return g_own, g_inputs, None
     # What the weights get is one product over time and batch, not one in each step.
     first, rest = spikes
     before = jnp.concatenate([first[None], rest[:-1]])
     arrays, static = eqx.partition(feedback, eqx.is_inexact_array)
     sent = lambda arrays: eqx.combine(arrays, static).unroll((), before, dt)[1]
     _, weights_back = jax.vjp(sent, arrays)
-    return (g_own, g_last), trace.v, weights_back(trace.v)[0]
+    return (g_own, g_last), g_inputs, weights_back(g_inputs)[0]
+
+
+def _shifted(neuron, free, sign):
+    """`free` with v counted from the threshold, where rounding cannot turn its sign."""
+    return free._replace(v=free.v + sign * neuron.threshold.level)
 
 
 def _read(tree, t):
@@ -161,5 +178,5 @@ def _read(tree, t):
 
 
 def _write(tree, new, t):
-    put = lambda x, row: lax.dynamic_update_index_in_dim(x, row, t, 0)
+    put = lambda x, row: lax.dynamic_update_index_in_dim(x, row.astype(x.dtype), t, 0)
     return jax.tree.map(put, tree, new)

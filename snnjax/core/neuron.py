@@ -145,8 +145,8 @@ class AbstractNeuron(AbstractDynamics[S]):
     def unroll(self, state, inputs, dt):
         """As scanning `step`, in less memory where a gradient is taken.
 
-        It keeps the states and the inputs and runs each step again; of a `linear_advance` model without
-        refractory time it keeps one trace and the spikes, and has no forward mode.
+        It keeps the states and the inputs and runs each step again; of a `linear_advance` model
+        without refractory time it keeps one trace and the spikes, and has no forward mode.
         """
         return lean.unroll(self, state, inputs, dt)
 

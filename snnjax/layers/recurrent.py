@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from snnjax.core import checks, lean
@@ -68,7 +67,7 @@ class Recurrent(AbstractDynamics[RecurrentState]):
         one, input = jnp.ones((), dtype), jnp.zeros(shape, dtype)
         spikes = jax.eval_shape(self.neuron.step, state, input, one)[1]
         back = output_shape(feedback, (), spikes.shape, dt)
-        if np.broadcast_shapes(back, spikes.shape) != spikes.shape:
+        if back != spikes.shape:
             raise ValueError(
                 f"Recurrent.weight turns spikes of shape {spikes.shape} into an input of shape "
                 f"{back}: it must be that of the neurons."

@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
+import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -26,6 +27,7 @@ class AbstractLeakyNeuron(AbstractFiringNeuron[S]):
     v_reset: Float[Array, "..."] = parameter(-75.0, "mV", kw_only=True)
     t_ref: Float[Array, "..."] | None = parameter(2.0, "ms", at_least=0, kw_only=True)
     integrator: AbstractIntegrator = integrate_with(Exact)
+    trace_dtype: Any = eqx.field(default=None, static=True, kw_only=True)
 
     def pull(self, state: S, current: Float[Array, "*n"]) -> Float[Array, "*n"]:
         """How far v is from where it is driven to, mV."""
@@ -64,6 +66,8 @@ class LIF(AbstractLeakyNeuron[LIFState]):
     - `e_l`: leak reversal, mV.
     - `threshold`, `v_reset`, `t_ref`, `reset_mode`, `detach_reset`: see
       `AbstractFiringNeuron`; -55 mV, -75 mV, 2 ms.
+    - `trace_dtype`: in what dtype `unroll` keeps v for a gradient, such as jnp.bfloat16, which
+      halves that memory; by default that of v. Not on CPUs, where it is slower, with a warning.
 
     Input: current, pA. Under constant current above `g_l (level - e_l)` it fires at
     $1 / (t_{ref} + \tau_m \ln \frac{e_l + I/g_l - v_{reset}}{e_l + I/g_l - level})$, which
