@@ -43,6 +43,11 @@ def _fingerprint(name) -> str:
 def install(name: str, python: str) -> None:
     """Make environment `name` with `python`, from nothing."""
     print(f"Installing {name} into {PEERS / name} (once; some minutes) ...", flush=True)
+    if PINS[name]["alone"]:
+        print(
+            "pip will name what is left out on purpose (torchvision and the like).",
+            flush=True,
+        )
     shutil.rmtree(PEERS / name, ignore_errors=True)
     subprocess.run([python, "-m", "venv", PEERS / name], check=True)
     pip = [interpreter(name), "-m", "pip", "--disable-pip-version-check", "install", "-q"]

@@ -17,23 +17,29 @@ class Process:
     def __init__(self, side: str, python, name: str, arrays: Path, answer: Path):
         keep = {k: v for k, v in os.environ.items() if not k.startswith(LEFT_OUT)}
         library = {"PYTHONPATH": str(HERE.parents[1])} if side.startswith("snnjax") else {}
-        self.child = subprocess.Popen(
-            [python, HERE / f"{side}_.py", name, arrays, answer],
-            env={**keep, "JAX_PLATFORMS": "cpu", "GLIBC_TUNABLES": ALLOCATOR, **library},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE if side != "snnjax" else None,
-            text=True,
-        )
+        self.log = answer.with_suffix(".log")
+        with self.log.open("w") as log:
+            self.child = subprocess.Popen(
+                [python, HERE / f"{side}_.py", name, arrays, answer],
+                env={
+                    **keep,
+                    "JAX_PLATFORMS": "cpu",
+                    "GLIBC_TUNABLES": ALLOCATOR,
+                    **library,
+                },
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
         self.report = self._read()
 
     def _read(self) -> dict:
         line = self.child.stdout.readline()
         if not line:
-            said = (self.child.stderr.read() if self.child.stderr else "").strip()
-            self.child.wait()
-            last = said.splitlines()[-1] if said else "see above"
-            raise RuntimeError(f"exit code {self.child.returncode}: {last}")
+            code = self.child.wait()
+            said = self.log.read_text().strip().splitlines() or ["nothing was said"]
+            raise RuntimeError(f"exit code {code}: {said[-1]}")
         return json.loads(line)
 
     def time(self, seconds: float) -> dict[str, float]:
@@ -46,6 +52,4 @@ class Process:
         """Let it end."""
         self.child.stdin.close()
         self.child.wait()
-        for pipe in (self.child.stdout, self.child.stderr):
-            if pipe is not None:
-                pipe.close()
+        self.child.stdout.close()

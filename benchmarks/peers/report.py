@@ -35,16 +35,19 @@ def times(name, work, ms, reports, agreeing) -> None:
         ratio = statistics.median(np.divide(row["snnjax"], row[best]))
         goal = work.reach if call == calls[-1] else None
         print(f"{call}: snnjax / {_name(best)} = {ratio:.2f}{_verdict(ratio, goal)}")
+    if work.first_s:
+        first = reports["snnjax"]["first_s"][calls[-1]]
+        print(f"first call {first:.2f} s{_verdict(first, work.first_s, tie=False)}")
     if "copy" in ms:
         _bandwidth(work, ms)
 
 
-def _verdict(ratio, goal):
-    tie = " (a tie)" if 1 / TIE <= ratio <= TIE else ""
+def _verdict(value, goal, tie=True):
+    tie = " (a tie)" if tie and 1 / TIE <= value <= TIE else ""
     return (
         tie
         if goal is None
-        else f"{tie}, to reach {goal}: {'yes' if ratio <= goal else 'no'}"
+        else f"{tie}, to reach {goal}: {'yes' if value <= goal else 'no'}"
     )
 
 
@@ -75,4 +78,6 @@ def memory(work, reports) -> None:
         best = min(peers, key=peers.get)
         for side in (s for s in reports if s.startswith("snnjax")):
             ratio = reports[side]["peak_mb"] / peers[best]
-            print(f"{_name(side)} / {_name(best)} = {ratio:.2f}{_verdict(ratio, 1)}")
+            print(
+                f"{_name(side)} / {_name(best)} = {ratio:.2f}{_verdict(ratio, 1, tie=False)}"
+            )
