@@ -1,7 +1,7 @@
 """Spoken digits as spikes, in the format of the Heidelberg data sets."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -39,7 +39,7 @@ def load_shd(path: str | Path, n_channels: int = 700) -> SpokenDigits:
 
     where = f"load_shd.path={str(path)!r}"
     try:
-        file = h5py.File(path, "r")
+        file: Any = h5py.File(path, "r")
     except OSError as error:
         raise ValueError(f"{where} cannot be read: {error}") from None
     with file:

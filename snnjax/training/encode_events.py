@@ -1,7 +1,7 @@
 """From lists of events to steps."""
 
 import math
-from typing import TypeVar
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -11,10 +11,8 @@ from jaxtyping import Array, Float
 from snnjax.core.checks import count
 from snnjax.core.parameters import check_parameters, parameter
 
-T = TypeVar("T")
 
-
-def step_of(times: T, dt) -> T:
+def step_of(times: Any, dt: Any) -> Any:
     """The step that contains each of `times` (both ms), as a float; NaN of NaN.
 
     Times, dt and their quotient are rounded: what reaches an edge to 4 eps lies on it.
@@ -51,7 +49,8 @@ class EventCode(eqx.Module):
         dt = self.dt.astype(x.dtype)
         size = math.prod(self.shape)
         there = ~jnp.isnan(x[..., 0])
-        step = jnp.where(there, step_of(x[..., 0], dt), self.n_steps)
+        at: Array = step_of(x[..., 0], dt)
+        step = jnp.where(there, at, self.n_steps)
         channel = jnp.where(there, x[..., 1], 0).astype(jnp.int32)
         row = jnp.broadcast_to(jnp.arange(len(x))[:, None], step.shape)
         dense = jnp.zeros((self.n_steps, len(x), size), x.dtype)

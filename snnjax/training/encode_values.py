@@ -60,8 +60,8 @@ class PopulationCode(eqx.Module):
         checks.above(n_units, 2, "PopulationCode.bohte.n_units")
         n = checks.count(n_units, "PopulationCode.bohte.n_units")
         span = checks.positive(high - low, "PopulationCode.bohte: high - low") / (n - 2)
-        beta = checks.positive(beta, "PopulationCode.bohte.beta")
-        return cls(code, low + (jnp.arange(n) - 0.5) * span, span / beta)
+        width = span / checks.positive(beta, "PopulationCode.bohte.beta")
+        return cls(code, low + (jnp.arange(n) - 0.5) * span, width)
 
     def activations(self, x: Float[Array, "*n features"]) -> Float[Array, "*n out"]:
         """a of every unit, in 0 .. 1, [..., features * units]."""
