@@ -1,8 +1,8 @@
-"""A whole sequence of a linear neuron, and its gradient, in two arrays a layer.
+"""A whole sequence of a neuron, and its gradient, in little memory.
 
-Autodiff of a scan would keep every array that a step makes. Here the way forward writes the
-potential before any reset over the input it came from, and the way back writes the input's
-gradient over that potential: of a layer there are its spikes and one trace, at any time.
+Autodiff of a scan would keep every array that a step makes. Of a linear neuron the way back
+needs one trace: the state before any reset. Spikes and surrogate slopes follow from it, and
+the inputs need not be kept.
 """
 
 from typing import Any
@@ -30,7 +30,7 @@ def unroll(neuron: Any, state: Any, inputs: Any, dt: Any, feedback: Any = None) 
     if linear and plain and own.refractory is None and _fits(inputs, own.v):
         shape = (len(inputs), *own.v.shape)
         inputs = jnp.broadcast_to(inputs, shape).astype(own.v.dtype)
-        return _in_place(neuron, feedback, dt, state, inputs)
+        return _by_trace(neuron, feedback, dt, state, inputs)
     return _recomputed(neuron, feedback, dt, state, inputs)
 
 
@@ -62,7 +62,7 @@ def _recomputed(neuron, feedback, dt, state, inputs):
     return lax.scan(one, state, inputs)
 
 
-def _in_place(neuron, feedback, dt, state, inputs):
+def _by_trace(neuron, feedback, dt, state, inputs):
     """The same for a neuron whose `advance` is linear in state and input.
 
     It has reverse mode only. The gradient of the neuron's own parameters, if one is asked for,
@@ -102,48 +102,36 @@ def _zeros(g):
 
 
 def _forward(neuron, feedback, dt, state, inputs):
-    """Last state, spikes, and every state before its reset, v in the place of `inputs`."""
-    n_steps = len(inputs)
-    own, last = (state, None) if feedback is None else state
-    new = lambda x, dtype=None: jnp.zeros((n_steps, *x.shape), dtype or x.dtype)
+    """Last state, spikes, and every state before its reset."""
     dtype = trace_dtype(neuron.trace_dtype, inputs.dtype)
-    in_place = dtype == inputs.dtype
-    trace = jax.tree.map(lambda x: new(x, dtype), own)
-    trace = trace._replace(v=inputs) if in_place else trace
-    spikes = new(jax.eval_shape(lambda s: neuron.fire(s, s, dt)[1], own))
+    narrow = dtype != inputs.dtype
 
-    def body(t, carry):
-        own, last, trace, spikes = carry
-        # Read, then compute, then write: without the barriers XLA copies whole arrays.
-        x = lax.optimization_barrier(_read(trace.v if in_place else inputs, t))
+    def body(state, x):
+        own, last = (state, None) if feedback is None else state
         if feedback is not None:
             x = x + _through(feedback, last, dt)
+        # Written to memory once: without the barrier XLA computes it again for each use.
         free = lax.optimization_barrier(neuron.advance(own, x, dt))
-        own, s = neuron.fire(free, free, dt)
-        last = None if feedback is None else s
-        kept = free if in_place else _shifted(neuron, free, -1)
-        return own, last, _write(trace, kept, t), _write(spikes, s, t)
+        own, spikes = neuron.fire(free, free, dt)
+        kept = _shifted(neuron, free, -1) if narrow else free
+        kept = jax.tree.map(lambda x: x.astype(dtype), kept)
+        return own if feedback is None else (own, spikes), (spikes, kept)
 
-    own, last, trace, spikes = lax.fori_loop(0, n_steps, body, (own, last, trace, spikes))
-    return own if feedback is None else (own, last), spikes, trace
+    state, (spikes, trace) = lax.scan(body, state, inputs)
+    return state, spikes, trace
 
 
 def _backward(neuron, feedback, dt, trace, spikes, g_state, g_spikes):
-    """Gradients of the first state, of the inputs (in the place of `trace.v`), of `feedback`."""
-    n_steps = len(g_spikes)
-    g_own, g_last = (g_state, None) if feedback is None else g_state
+    """Gradients of the first state, of the inputs and of `feedback`."""
     dtype = g_spikes.dtype
-    in_place = trace.v.dtype == dtype
-    g_inputs = trace.v if in_place else jnp.zeros(trace.v.shape, dtype)
+    narrow = trace.v.dtype != dtype
 
-    def body(i, carry):
-        g_own, g_last, g_inputs = carry
-        t = n_steps - 1 - i
-        kept = trace._replace(v=g_inputs) if in_place else trace
-        free, g_s = lax.optimization_barrier((_read(kept, t), _read(g_spikes, t)))
-        if not in_place:
-            wide = jax.tree.map(lambda x: x.astype(dtype), free)
-            free = _shifted(neuron, wide, 1)
+    def body(g_state, kept):
+        free, g_s = kept
+        if narrow:
+            free = jax.tree.map(lambda x: x.astype(dtype), free)
+            free = _shifted(neuron, free, 1)
+        g_own, g_last = (g_state, None) if feedback is None else g_state
         if feedback is not None:
             g_s = g_s + g_last
         _, fire_back = jax.vjp(lambda free: neuron.fire(free, free, dt), free)
@@ -151,32 +139,23 @@ def _backward(neuron, feedback, dt, trace, spikes, g_state, g_spikes):
         # Linear, so it does not matter where: any state and input will do.
         _, advance_back = jax.vjp(lambda s, x: neuron.advance(s, x, dt), free, free.v)
         g_own, g_x = advance_back(g_free)
-        if feedback is not None:
-            _, through_back = jax.vjp(lambda s: _through(feedback, s, dt), g_s)
-            (g_last,) = through_back(g_x)
-        return g_own, g_last, _write(g_inputs, g_x, t)
+        if feedback is None:
+            return g_own, g_x
+        _, through_back = jax.vjp(lambda s: _through(feedback, s, dt), g_s)
+        return (g_own, *through_back(g_x)), g_x
 
-    g_own, g_last, g_inputs = lax.fori_loop(0, n_steps, body, (g_own, g_last, g_inputs))
+    g_state, g_inputs = lax.scan(body, g_state, (trace, g_spikes), reverse=True)
     if feedback is None:
-        return g_own, g_inputs, None
+        return g_state, g_inputs, None
     # What the weights get is one product over time and batch, not one in each step.
     first, rest = spikes
     before = jnp.concatenate([first[None], rest[:-1]])
     arrays, static = eqx.partition(feedback, eqx.is_inexact_array)
     sent = lambda arrays: eqx.combine(arrays, static).unroll((), before, dt)[1]
     _, weights_back = jax.vjp(sent, arrays)
-    return (g_own, g_last), g_inputs, weights_back(g_inputs)[0]
+    return g_state, g_inputs, weights_back(g_inputs)[0]
 
 
 def _shifted(neuron, free, sign):
     """`free` with v counted from the threshold, where rounding cannot turn its sign."""
     return free._replace(v=free.v + sign * neuron.threshold.level)
-
-
-def _read(tree, t):
-    return jax.tree.map(lambda x: lax.dynamic_index_in_dim(x, t, 0, False), tree)
-
-
-def _write(tree, new, t):
-    put = lambda x, row: lax.dynamic_update_index_in_dim(x, row.astype(x.dtype), t, 0)
-    return jax.tree.map(put, tree, new)
