@@ -276,6 +276,14 @@ def test_event_code_finds_the_steps_of_rounded_times():
         np.testing.assert_array_equal(run(snn.EventCode(2000, (1,), 0.1), x), 1)
 
 
+def test_event_code_drops_what_is_out_of_its_time():
+    x = jnp.array(
+        [[[-0.5, 0.0], [4.0, 0.0], [jnp.inf, 1.0], [jnp.nan, jnp.nan], [2.0, 1.0]]]
+    )
+    dense = run(snn.EventCode(4, (2,), counts=True), x)
+    assert dense.sum() == 1 == dense[2, 0, 1]
+
+
 def test_a_network_is_fitted_to_events():
     """One class has its events in the first channels, the other in the last."""
     rng = np.random.default_rng(1)

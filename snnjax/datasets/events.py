@@ -56,7 +56,7 @@ class SpikeEvents:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def __getitem__(self, rows):
+    def __getitem__(self, rows) -> Any:
         if isinstance(rows, int | np.integer):
             row = range(len(self))[rows]
             part = slice(self.offsets[row], self.offsets[row + 1])

@@ -28,7 +28,7 @@ class EventCode(eqx.Module):
     events then takes the memory of its events, not of its steps.
 
     - `n_steps`, `dt` (ms): event times t fall into step i where i dt <= t < (i + 1) dt; what
-      reaches an edge within rounding lies on it. Those after the last step are dropped.
+      reaches an edge within rounding lies on it. Those before the first or after the last step are dropped.
     - `shape`: of the sensor, such as (700,) or (34, 34, 2).
     - `counts`: give the number of events in a step instead of 1.0 for one or more.
 
@@ -48,10 +48,12 @@ class EventCode(eqx.Module):
         del key
         dt = self.dt.astype(x.dtype)
         size = math.prod(self.shape)
-        there = ~jnp.isnan(x[..., 0])
         at: Array = step_of(x[..., 0], dt)
-        step = jnp.where(there, at, self.n_steps)
-        channel = jnp.where(there, x[..., 1], 0).astype(jnp.int32)
+        inside = (at >= 0) & (
+            at < self.n_steps
+        )  # a negative index would count from the end
+        step = jnp.where(inside, at, self.n_steps)
+        channel = jnp.nan_to_num(x[..., 1]).astype(jnp.int32)
         row = jnp.broadcast_to(jnp.arange(len(x))[:, None], step.shape)
         dense = jnp.zeros((self.n_steps, len(x), size), x.dtype)
         put = dense.at[step.astype(jnp.int32), row, channel]
