@@ -28,7 +28,7 @@ class EventCode(eqx.Module):
     events then takes the memory of its events, not of its steps.
 
     - `n_steps`, `dt` (ms): event times t fall into step i where i dt <= t < (i + 1) dt; what
-      reaches an edge within rounding lies on it. Those before the first or after the last step are dropped.
+      reaches an edge within rounding lies on it. Those outside all steps are dropped.
     - `shape`: of the sensor, such as (700,) or (34, 34, 2).
     - `counts`: give the number of events in a step instead of 1.0 for one or more.
 
