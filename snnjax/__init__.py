@@ -6,6 +6,7 @@ import jax as _jax
 
 from snnjax import datasets, inputs, measures, networks
 from snnjax.core.base import AbstractDynamics
+from snnjax.core.cores import compilation_cache, use_cores
 from snnjax.core.files import load, save
 from snnjax.core.integrators import (
     RK4,

@@ -764,6 +764,7 @@ def test_train_digits_passes_its_options(tmp_path, monkeypatch):
         "--epochs 7 --hidden 8 --steps 9 --code latency --learning-rate 0.1 --seed 3"
     )
     files = ["--save", tmp_path / "n.eqx", "--plot", tmp_path / "n.png"]
+    files += ["--checkpoint", tmp_path / "run"]
     call("train", "digits", *arguments.split(), "--progress", *files)
     assert given[1] == dict(
         epochs=7,
@@ -772,6 +773,7 @@ def test_train_digits_passes_its_options(tmp_path, monkeypatch):
         code="latency",
         learning_rate=0.1,
         seed=3,
+        checkpoint=tmp_path / "run",
         progress=True,
     )
     blank = snn.Sequential(snn.Linear(2, 3, key=jax.random.key(1)))

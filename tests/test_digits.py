@@ -29,8 +29,8 @@ def test_spiking_network_learns_them():
     correct = np.mean(result.predicted == result.data.test[1])
     assert result.test_accuracy == pytest.approx(correct, abs=1e-6)
     best = result.history.best_epoch
-    assert result.validation_accuracy == result.history.validation_accuracy.max()
-    assert result.history.validation_accuracy[best] == result.validation_accuracy
+    assert result.validation_accuracy == result.history.validation_score.max()
+    assert result.history.validation_score[best] == result.validation_accuracy
     assert result.reloaded_identical
     spikes = result.layer_outputs[1]
     assert set(np.unique(spikes)) == {0.0, 1.0}

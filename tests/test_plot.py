@@ -328,13 +328,17 @@ def test_training():
     accuracy = np.array([0.1, 0.8, 0.7])
     history = types.SimpleNamespace(
         loss=np.array([3.0, 2, 1]), validation_loss=np.array([4.0, 3, 3.5]),
-        validation_accuracy=accuracy, best_epoch=1,
+        validation_score=accuracy, best_epoch=1,
     )  # fmt: skip
     top, bottom = of_ax(lambda **kw: plot.learning_curve(history, **kw), 2)
     np.testing.assert_array_equal(lines(top), [history.loss, history.validation_loss])
     np.testing.assert_array_equal(lines(bottom)[0], 100 * accuracy)
     assert (bottom.lines[1].get_xdata(), bottom.lines[1].get_ydata()) == ([2], [80.0])
     assert bottom.get_xlabel() == "epoch" and "(%)" in bottom.get_ylabel()
+    top, bottom = plot.learning_curve(history, score="F1")
+    assert bottom.get_ylabel() == "validation F1" and top.get_ylabel() == "loss"
+    np.testing.assert_array_equal(lines(bottom)[0], accuracy)
+    plt.close(bottom.figure)
     (ax,) = of_ax(lambda **kw: plot.confusion_matrix([0, 0, 1, 1], [0, 1, 1, 1], **kw))
     np.testing.assert_array_equal(ax.images[0].get_array(), [[1, 1], [0, 2]])
     assert [t.get_text() for t in ax.texts] == ["1", "1", "2"]

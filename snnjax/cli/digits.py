@@ -13,6 +13,7 @@ from snnjax.core.base import AbstractDynamics
 from snnjax.core.files import load, save
 from snnjax.core.surrogates import SuperSpike
 from snnjax.core.threshold import Threshold
+from snnjax.core.unroll import unroll
 from snnjax.datasets import Split, digits
 from snnjax.layers import LeakyIntegrator, Linear, Sequential
 from snnjax.neurons import LIF
@@ -77,6 +78,7 @@ def train_digits(
     code: str = "rate",
     learning_rate: float = 3e-3,
     batch_size: int = 64,
+    checkpoint: Any = None,
     progress: bool = True,
 ) -> DigitsResult:
     """Train on the digits split by `seed`; the epoch is chosen on the validation set.
@@ -84,6 +86,7 @@ def train_digits(
     `code` is "rate" (each step a spike with the probability of the pixel's brightness) or
     "latency" (one spike a pixel, bright ones first), over `n_steps` steps of 1 ms; the loss is
     the cross-entropy of the mean output, and `learning_rate` falls to 0 as a cosine.
+    `checkpoint`: a folder to go on from after an interruption, as in `fit`.
     """
     import optax
 
@@ -100,28 +103,27 @@ def train_digits(
         validation=data.validation,
         encode=encode,
         optimizer=optax.adamw(schedule, weight_decay=1e-3),
-        where=["*weight", "*bias"],
         key=fit_key,
         epochs=epochs,
         batch_size=batch_size,
+        checkpoint=checkpoint,
         progress=progress,
     )
-    outputs, test_accuracy = evaluate(network, data.test, encode=encode, key=test_key)
+    tested = evaluate(network, data.test, encode=encode, key=test_key)
     inputs = encode(jnp.asarray(data.test[0][:1]), test_key)
-    state = network.init(inputs.shape[1:], dt=1.0)
-    _, layers = network.unroll_all(state, inputs, 1.0)
-    again = evaluate(_saved_and_loaded(network), data.test, encode=encode, key=test_key)[0]
+    layers = unroll(network, inputs, layers=True).layers
+    again = evaluate(_saved_and_loaded(network), data.test, encode=encode, key=test_key)
     return DigitsResult(
         network,
         history,
         data,
         encode,
-        np.asarray(outputs),
-        float(history.validation_accuracy[history.best_epoch]),
-        float(test_accuracy),
+        np.asarray(tested.outputs),
+        float(history.validation_score[history.best_epoch]),
+        float(tested.score),
         [np.asarray(x[:, 0]) for x in layers.values()],
         np.asarray(inputs[:, 0]),
-        bool(np.array_equal(outputs, again)),
+        bool(np.array_equal(tested.outputs, again.outputs)),
     )
 
 

@@ -10,6 +10,7 @@ from snnjax.cli.digits import train_digits
 from snnjax.cli.options import (
     OutFile,
     command_line,
+    folder,
     plot_option,
     progress_option,
     show_bar,
@@ -74,6 +75,12 @@ def train() -> None:
 @click.option(
     "--save", type=OutFile(".eqx"), help="Write the network to this .eqx, for snnjax.load."
 )
+@click.option(
+    "--checkpoint",
+    type=folder,
+    metavar="DIR",
+    help="Keep every epoch here; the same command goes on from it if it was interrupted.",
+)
 @plot_option
 @progress_option
 def digits(
@@ -84,6 +91,7 @@ def digits(
     learning_rate: float,
     seed: int,
     save: Path | None,
+    checkpoint: Path | None,
     plot: Path | None,
     progress: bool | None,
 ) -> None:
@@ -105,6 +113,7 @@ def digits(
         n_steps=steps,
         code=code,
         learning_rate=learning_rate,
+        checkpoint=checkpoint,
         progress=show_bar(progress),
     )
     best = result.history.best_epoch

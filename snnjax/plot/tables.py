@@ -36,23 +36,22 @@ def heatmap(
     return ax
 
 
-def learning_curve(history: Any, *, ax: Any = None) -> np.ndarray:
-    """Loss and validation accuracy against the epoch; two panels. `history`: of `fit`."""
+def learning_curve(history: Any, *, score: str = "accuracy", ax: Any = None) -> np.ndarray:
+    """Loss and validation score against the epoch; two panels. `history`: of `fit`.
+
+    - `score`: what the score is called; "accuracy" is drawn in percent.
+    """
     top, bottom = axes = stacked(ax, 2, size=(6.0, 4.2))
     epochs = np.arange(1, len(history.loss) + 1)
     top.semilogy(epochs, history.loss, color=colour(0), label="training")
     top.semilogy(epochs, history.validation_loss, color=colour(1), label="validation")
-    top.set_ylabel("loss (nats)")
-    bottom.plot(epochs, 100 * history.validation_accuracy, color=colour(1))
+    top.set_ylabel("loss (nats)" if score == "accuracy" else "loss")
+    scores = history.validation_score * (100 if score == "accuracy" else 1)
+    bottom.plot(epochs, scores, color=colour(1))
     best = history.best_epoch
-    bottom.plot(
-        best + 1,
-        100 * history.validation_accuracy[best],
-        "o",
-        color=colour(2),
-        label="chosen",
-    )
-    bottom.set_ylabel("validation accuracy (%)")
+    bottom.plot(best + 1, scores[best], "o", color=colour(2), label="chosen")
+    unit = " (%)" if score == "accuracy" else ""
+    bottom.set_ylabel(f"validation {score}{unit}")
     bottom.set_xlabel("epoch")
     legend(top)
     legend(bottom, loc="lower right")

@@ -20,7 +20,9 @@ from snnjax.training.encode_events import EventCode
 from snnjax.training.encode_series import DeltaCode
 from snnjax.training.encode_values import PopulationCode
 from snnjax.training.eprop import EProp
-from snnjax.training.fit import History, evaluate, fit
+from snnjax.training.evaluate import Evaluation, evaluate
+from snnjax.training.fit import fit
+from snnjax.training.history import Epoch, History
 from snnjax.training.losses import (
     accuracy,
     first_spike_cross_entropy,
@@ -40,6 +42,7 @@ from snnjax.training.online import (
 from snnjax.training.ottt import OTTT
 from snnjax.training.regularise import LowerActivity, UpperActivity, spiking_layers
 from snnjax.training.spike_train_losses import spike_train_mse, van_rossum_loss
+from snnjax.training.stream import StreamHistory, fit_stream
 
 __all__ = [
     "OTTT",
@@ -50,6 +53,8 @@ __all__ = [
     "DirectCurrent",
     "EProp",
     "Energy",
+    "Epoch",
+    "Evaluation",
     "EventCode",
     "History",
     "LatencyCode",
@@ -62,6 +67,7 @@ __all__ = [
     "PoissonCode",
     "PopulationCode",
     "SpikeTimeCode",
+    "StreamHistory",
     "SynapticOperations",
     "UpperActivity",
     "accuracy",
@@ -70,6 +76,7 @@ __all__ = [
     "first_spike",
     "first_spike_cross_entropy",
     "fit",
+    "fit_stream",
     "last_step",
     "last_step_cross_entropy",
     "max_cross_entropy",
