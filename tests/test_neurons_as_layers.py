@@ -78,25 +78,24 @@ def test_every_neuron_is_here():
 def run(cls):
     """(gradients of loss and last voltage, outputs of all layers, output by steps)."""
     gain, dt = SETTINGS[cls.__name__]
-    params, build = snn.trainable(network(made(cls), gain), "*weight")
-    key = jax.random.key(2)
+    net = network(made(cls), gain)
+    params, build = snn.trainable(net, "*weight")
+    start = net.init((BATCH, 3), key=jax.random.key(2), dt=dt)
 
     @jax.jit
-    def program(params):
+    def program(params, start):
         def both(params):
-            model = build(params)
-            whole = snn.unroll(model, INPUTS, dt, key=key, layers=True)
+            whole = snn.unroll(build(params), INPUTS, dt, state=start, layers=True)
             loss = jnp.mean((whole.outputs - TARGET) ** 2)
             v = getattr(whole.state[1], "v", jnp.zeros(()))
             return jnp.stack([loss, jnp.mean(v)]), whole.layers
 
         gradients, layers = jax.jacrev(both, has_aux=True)(params)
         model = build(params)
-        state = model.init((BATCH, 3), key=key, dt=dt)
-        _, steps = jax.lax.scan(lambda s, x: model.step(s, x, dt), state, INPUTS)
+        _, steps = jax.lax.scan(lambda s, x: model.step(s, x, dt), start, INPUTS)
         return gradients, layers, steps
 
-    return program(params)
+    return program(params, start)
 
 
 @every_neuron

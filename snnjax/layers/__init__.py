@@ -12,9 +12,9 @@ an input of 1 on top of 400 pA:
 
 `Izhikevich` takes tens of mV/ms, a `LIF` with its default units hundreds of pA, and
 `LIF.from_decay` numbers near 1. The surrogate has to be as wide as v is from the threshold: in
-mV, a `beta` of 0.02 to 0.1. A model that explodes towards its spike (`Izhikevich`, `AdEx`,
-`ExponentialIF`, `QuadraticIF`) has gradients that grow from layer to layer on the way back:
-limit each layer's by itself, `optax.clip_by_block_rms`, and take a dt well below 1 ms.
+mV, a `beta` of 0.02 to 0.1. Where v runs up to a spike ever faster, as in `Izhikevich`,
+gradients grow by a factor of hundreds from layer to layer on the way back: limit each layer's
+by itself, `optax.clip_by_block_rms`, and take a dt below 1 ms.
 
 Models without reset (`HodgkinHuxley`, `ReducedHodgkinHuxley`, `MorrisLecar`,
 `FitzHughNagumo`, `HindmarshRose`, `McKean`) fire where v crosses a level upwards, and that
