@@ -40,8 +40,10 @@ class AbstractLeakyNeuron(AbstractFiringNeuron[S]):
 
     def solution(self, state, current, dt):
         """The continuous variables after dt (ms) of constant current, without a spike."""
-        target = self.e_l + current / self.g_l
-        return {"v": target + (state.v - target) * jnp.exp(-dt / self.tau_m)}
+        kept, reached = jnp.exp(-dt / self.tau_m), -jnp.expm1(-dt / self.tau_m)
+        # Parameters are divided by each other, and not the current in every step.
+        driven = self.e_l * reached + current * (reached / self.g_l)
+        return {"v": state.v * kept + driven}
 
 
 class LIFState(NamedTuple):
