@@ -74,6 +74,11 @@ class AbstractDynamics(eqx.Module, Generic[S]):
         """Whether the output is spikes."""
         return False
 
+    @property
+    def whole_sequence(self) -> bool:
+        """Whether `unroll` needs all of time at once, and not piece by piece."""
+        return False
+
     def absorb(self, state: S) -> "AbstractDynamics[S]":
         """The model with what a run has taught it other than by gradient.
 

@@ -53,8 +53,20 @@ def unroll(
     if every is None or every >= n_steps:
         state, outputs = method(state, inputs, dt)
     else:
+        _require_pieces(model)
         state, outputs = _in_pieces(method, state, inputs, dt, n_steps, every)
     return Rollout(list(outputs.values())[-1], outputs if layers else {}, state)
+
+
+def _require_pieces(model) -> None:
+    whole = lambda x: isinstance(x, AbstractDynamics) and x.whole_sequence
+    for part in jax.tree.leaves(model, is_leaf=whole):
+        if whole(part):
+            raise ValueError(
+                f"unroll.remat or max_memory cuts the sequence into pieces, but "
+                f"{type(part).__name__} needs all of it at once. Leave them out, or use a "
+                "smaller batch."
+            )
 
 
 def _length(inputs) -> int:

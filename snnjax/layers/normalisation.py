@@ -87,6 +87,10 @@ class BatchNorm(AbstractDynamics[BatchNormState]):
         self._require(shape)
         return BatchNormState(self.running_mean, self.running_variance)
 
+    @property
+    def whole_sequence(self) -> bool:
+        return in_training(self)
+
     def step(self, state, input, dt):
         """`input` [..., features]; in inference only."""
         if in_training(self):

@@ -144,6 +144,10 @@ class PSN(AbstractDynamics[Any]):
     def spiking(self) -> bool:
         return True
 
+    @property
+    def whole_sequence(self) -> bool:
+        return not self.causal
+
     def step(self, state, input, dt):
         """`input` [...] of this step. Returns the new state and the spikes, 0.0 or 1.0.
 
