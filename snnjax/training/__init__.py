@@ -22,6 +22,8 @@ from snnjax.training.encode_values import PopulationCode
 from snnjax.training.eprop import EProp
 from snnjax.training.evaluate import Evaluation, evaluate
 from snnjax.training.fit import fit
+from snnjax.training.gradient_report import Agreement, GradientReport, LeafGradient
+from snnjax.training.gradients import check_gradients
 from snnjax.training.history import Epoch, History
 from snnjax.training.losses import (
     accuracy,
@@ -47,6 +49,7 @@ from snnjax.training.stream import StreamHistory, fit_stream
 __all__ = [
     "OTTT",
     "ActivityReport",
+    "Agreement",
     "BernoulliCode",
     "DeltaCode",
     "DiagonalRTRL",
@@ -56,10 +59,12 @@ __all__ = [
     "Epoch",
     "Evaluation",
     "EventCode",
+    "GradientReport",
     "History",
     "LatencyCode",
     "LayerActivity",
     "LayerOperations",
+    "LeafGradient",
     "LowerActivity",
     "OnlineGradient",
     "OnlineState",
@@ -72,6 +77,7 @@ __all__ = [
     "UpperActivity",
     "accuracy",
     "activity_report",
+    "check_gradients",
     "evaluate",
     "first_spike",
     "first_spike_cross_entropy",

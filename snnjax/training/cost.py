@@ -168,11 +168,12 @@ class _Counting(AbstractDynamics):
 
     def unroll_all(self, state, inputs, dt):
         new, outputs = self.layer.unroll_all(state, inputs, dt)
-        spikes, synapses = inputs, lambda weight, x: _replaced(self.layer, weight)(x)
-        if isinstance(self.layer, Recurrent):
-            own = list(outputs.values())[-1]
+        layer, spikes = self.layer, inputs
+        synapses = lambda weight, x: _replaced(layer, weight)(x)
+        if isinstance(layer, Recurrent):
+            own, matrix = list(outputs.values())[-1], layer.weight
             spikes = jnp.concatenate([state.spikes[None], own[:-1]])
-            synapses = lambda weight, x: x @ weight(self.layer.weight).T
+            synapses = lambda weight, x: x @ weight(matrix).T
         return new, {"_count": _counted(synapses, spikes), **outputs}
 
     @property

@@ -61,9 +61,9 @@ def first_spike_cross_entropy(
 
     - `tau`, `dt`: ms; the lead at which the decision is e : 1, and the step.
     """
-    tau = checks.positive(tau, "first_spike_cross_entropy.tau", "ms")
-    dt = checks.positive(dt, "first_spike_cross_entropy.dt", "ms")
-    scores = first_spike(spikes) * (dt / tau).astype(spikes.dtype)
+    slow = checks.positive(tau, "first_spike_cross_entropy.tau", "ms")
+    step = checks.positive(dt, "first_spike_cross_entropy.dt", "ms")
+    scores = first_spike(spikes) * (step / slow).astype(spikes.dtype)
     return _cross_entropy(scores, labels, "first_spike_cross_entropy")
 
 

@@ -30,10 +30,10 @@ def van_rossum_loss(
     - `tau`: ms, above 0; small for coincidences, large for rates. `dt`: ms.
     """
     targets = _checked(targets, spikes, "van_rossum_loss")
-    tau = checks.positive(tau, "van_rossum_loss.tau", "ms")
-    dt = checks.positive(dt, "van_rossum_loss.dt", "ms")
+    decay = checks.positive(tau, "van_rossum_loss.tau", "ms")
+    width = checks.positive(dt, "van_rossum_loss.dt", "ms")
     difference = spikes - targets
-    ratio = (dt / tau).astype(difference.dtype)
+    ratio = (width / decay).astype(difference.dtype)
 
     def step(f, x):
         f = jnp.exp(-ratio) * f + x
