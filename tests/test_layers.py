@@ -70,6 +70,31 @@ def test_leaky_integrator_has_its_closed_form():
         np.testing.assert_allclose(sol.ys, expected, rtol=1e-13)
 
 
+@pytest.mark.parametrize("decay", [0.5, 0.99])
+def test_units_of_machine_learning_are_their_recursions(key, decay):
+    x = np.asarray(jax.random.uniform(key, (40, 6)))
+    cell, integrator = snn.LIF.from_decay(decay), snn.LeakyIntegrator.from_decay(decay)
+    spikes, read = snn.simulate(cell, x, 1.0).ys, snn.simulate(integrator, x, 1.0).ys
+    v, r = np.zeros(6), np.zeros(6)
+    for t in range(40):
+        u, r = decay * v + x[t], decay * r + x[t]
+        s = (u >= 1).astype(float)
+        v = u - s
+        np.testing.assert_array_equal(spikes[t], s)
+        np.testing.assert_allclose(read[t], r, rtol=1e-12)
+    np.testing.assert_allclose(snn.simulate(cell, x, 1.0).final.v, v, atol=1e-12)
+    assert spikes.sum() > 50
+    coarse = snn.LeakyIntegrator.from_decay(decay, dt=2.0)
+    np.testing.assert_allclose(snn.simulate(coarse, x, 2.0).ys, read, rtol=1e-12)
+
+
+@pytest.mark.parametrize("unit", [snn.LIF, snn.LeakyIntegrator])
+@pytest.mark.parametrize("decay", [0.0, 1.0, -0.1])
+def test_a_decay_is_between_0_and_1(unit, decay):
+    with pytest.raises(ValueError, match=rf"{unit.__name__}\.from_decay\.decay must be"):
+        unit.from_decay(decay)
+
+
 def test_a_stack_is_the_same_stepped_unrolled_and_simulated(key, inputs):
     net = stack(key)
     start = net.init((BATCH, 3))

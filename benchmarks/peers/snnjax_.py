@@ -21,9 +21,7 @@ def lif():
 
 
 def readout():
-    """r_t = 0.9 r_{t-1} + i_t: a leaky integrator of time constant -1 / ln(0.9) ms."""
-    integrator = snn.LeakyIntegrator(-1 / jnp.log(DECAY))
-    return snn.Sequential(integrator, lambda v: v / (1 - DECAY))
+    return snn.LeakyIntegrator.from_decay(DECAY)
 
 
 def linear(weight):

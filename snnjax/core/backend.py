@@ -23,3 +23,12 @@ def trace_dtype(asked: Any, dtype: Any) -> Any:
         )
         return dtype
     return jnp.dtype(asked)
+
+
+def merge_leading_axes() -> bool:
+    """Whether a product over time and batch takes them as one axis.
+
+    The product of its gradient is faster so (12 against 19 ms for [100, 128, 700] x [700, 256]
+    on two cores). With several devices it would undo the split of the batch among them.
+    """
+    return jax.device_count() == 1

@@ -65,6 +65,12 @@ def at_most(x: ArrayLike, bound: float, name: str, unit: str = "") -> Array:
     )
 
 
+def proper_decay(x: ArrayLike, name: str) -> Array:
+    """`x` as a float array above 0 and below 1; refuses others while they are concrete."""
+    x = above(x, 0, name)
+    return _require(x, lambda x: x < 1, f"{name} must be below 1")
+
+
 def one_of(x: Any, choices: Iterable[Any], name: str) -> Any:
     """`x` if it is one of `choices`; otherwise a `ValueError` that suggests the nearest."""
     choices = list(choices)

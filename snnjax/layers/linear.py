@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from snnjax.core import checks
+from snnjax.core.backend import merge_leading_axes
 from snnjax.layers.stateless import AbstractStateless, require_last_axis
 
 
@@ -45,7 +46,9 @@ class Linear(AbstractStateless):
 def times(
     x: Float[Array, "... in"], weight: Float[Array, "out in"]
 ) -> Float[Array, "... out"]:
-    """W x for every x; all leading axes as one, for which the gradient's product is faster."""
+    """W x for every x."""
+    if x.ndim < 3 or not merge_leading_axes():
+        return x @ weight.T
     flat = x.reshape(-1, x.shape[-1]) @ weight.T
     return flat.reshape(*x.shape[:-1], -1)
 

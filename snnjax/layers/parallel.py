@@ -165,8 +165,8 @@ class PSN(AbstractDynamics[Any]):
             )
             if not self.causal:
                 message += (
-                    " It looks ahead and cannot be stepped: use snn.unroll without remat, or "
-                    "psn.masked(order), or SlidingPSN(order)."
+                    " It looks ahead and cannot be stepped: use snn.unroll, psn.masked(order) "
+                    "or SlidingPSN(order)."
                 )
             if given > 1 or not checks.is_traced(inputs):
                 raise ValueError(message)

@@ -85,8 +85,7 @@ class LIF(AbstractLeakyNeuron[LIFState]):
         `decay` in 0 .. 1 is that of one step of `dt` ms, so that `tau_m` is -dt / ln(decay);
         all else is as in `LIF` and can be changed.
         """
-        decay = checks.above(decay, 0, "LIF.from_decay.decay")
-        checks.above(1 - decay, 0, "LIF.from_decay: 1 - decay")
+        decay = checks.proper_decay(decay, "LIF.from_decay.decay")
         unit = dict(tau_m=-dt / jnp.log(decay), g_l=1 - decay, e_l=0.0, v_reset=0.0)
         fires = dict(threshold=1.0, t_ref=None, reset_mode="subtract")
         return cls(**{**unit, **fires, **changes})
