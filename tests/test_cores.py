@@ -69,11 +69,18 @@ try:
 except ValueError as error:
     errors.append(str(error))
 
-# The work is split: what one device computes is an eighth of the batch.
-from snnjax.training import task as t
-mesh = t.mesh_of(8, 16)
+# The work is split: each device holds two samples of a batch of 16.
+shards = []
+def loss(outputs, labels):
+    note = lambda sharding: shards.append(sharding.shard_shape(outputs.shape))
+    jax.debug.inspect_array_sharding(outputs, callback=note)
+    return snn.rate_cross_entropy(outputs, labels)
+snn.fit(
+    snn.Linear(5, 3, key=keys[0]), (x, y), loss=loss, encode=snn.LatencyCode(10), optimizer=adam,
+    key=keys[1], epochs=1, batch_size=16, progress=False, devices=8,
+)
 print(json.dumps(dict(
-    many=away(one, many), two=away(one, two), moved=moved, errors=errors,
+    shards=shards, many=away(one, many), two=away(one, two), moved=moved, errors=errors,
     loss=[first.loss.tolist(), history.loss.tolist()],
     judged=[first.validation_loss.tolist(), history.validation_loss.tolist()],
 )))
@@ -84,6 +91,7 @@ def test_eight_devices_give_the_numbers_of_one():
     found = python(SHARDED)
     assert found["moved"] > 0.01
     assert found["many"] < 1e-9
+    assert found["shards"] and all(shape == [10, 2, 3] for shape in found["shards"])
     assert found["two"] < 1e-9
     for a, b in (found["loss"], found["judged"]):
         assert a == pytest.approx(b, rel=1e-9)

@@ -265,21 +265,26 @@ def test_memory_does_not_grow_with_time(method):
         assert temporary(backwards, 10_000) > 50 * temporary(backwards, 100)
 
 
+@pytest.fixture(scope="module")
+def whole(data):
+    return {m: online(STACK, data[:2], m, WEIGHTS) for m in METHODS}
+
+
 @pytest.mark.parametrize("method", METHODS)
-def test_a_sequence_in_two_parts_is_the_whole(method, data):
-    x, y = data[:2]
-    whole = online(STACK, (x, y), method, WEIGHTS)
-    first = online(STACK, (x[:10], y[:10]), method, WEIGHTS)
-    rest = online(STACK, (x[10:], y[10:]), method, WEIGHTS, state=first.state)
-    for name, total in whole.gradients.items():
+def test_a_sequence_in_two_parts_is_the_whole(method, data, whole):
+    part = lambda now: [x[now] for x in data[:2]]
+    first = online(STACK, part(slice(10)), method, WEIGHTS)
+    rest = snn.online_gradient(  # not under jit
+        STACK, *part(slice(10, None)), square, method=method, state=first.state
+    )
+    for name, total in whole[method].gradients.items():
         parts = 10 * first.gradients[name] + (STEPS - 10) * rest.gradients[name]
         np.testing.assert_allclose(parts / STEPS, total, rtol=1e-10, atol=1e-13)
-    assert 10 * first.loss + (STEPS - 10) * rest.loss == pytest.approx(STEPS * whole.loss)
-    for a, b in zip(*map(jax.tree.leaves, (rest.state, whole.state)), strict=True):
+    total = 10 * first.loss + (STEPS - 10) * rest.loss
+    assert float(total) == pytest.approx(STEPS * float(whole[method].loss), rel=1e-12)
+    ends = jax.tree.leaves(rest.state), jax.tree.leaves(whole[method].state)
+    for a, b in zip(*ends, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
-    eager = snn.online_gradient(STACK, x, y, square, method=method)  # not under jit
-    for name, total in whole.gradients.items():
-        np.testing.assert_allclose(eager.gradients[name], total, rtol=1e-10, atol=1e-13)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -291,10 +296,14 @@ def test_updates_in_every_step_are_those_of_a_loop(method, data):
     )
     learned, loss = learn(STACK)
     params, build = snn.trainable(STACK, WEIGHTS)
+    go_on = jax.jit(
+        lambda params, x, y, state: snn.online_gradient(
+            build(params), x, y, square, method=method, state=state
+        )
+    )
     opt_state, state, losses = optimizer.init(params), None, []
     for t in range(5):
-        now = x[t : t + 1], y[t : t + 1]
-        step = online(build(params), now, method, WEIGHTS, state=state)
+        step = go_on(params, x[t : t + 1], y[t : t + 1], state)
         updates, opt_state = optimizer.update(step.gradients, opt_state, params)
         params, state = optax.apply_updates(params, updates), step.state
         losses.append(float(step.loss))
@@ -305,14 +314,13 @@ def test_updates_in_every_step_are_those_of_a_loop(method, data):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_float32_stays_float32_and_agrees(method, data):
-    double = online(STACK, data[:2], method, WEIGHTS)
+def test_float32_stays_float32_and_agrees(method, data, whole):
     single = lambda x: np.asarray(x, np.float32)
     with jax.enable_x64(False):
         net = jax.tree.map(single, STACK)
         learned = online(net, [single(part) for part in data[:2]], method, WEIGHTS)
         assert {x.dtype for x in jax.tree.leaves(learned)} == {np.dtype(np.float32)}
-    for name, g in double.gradients.items():
+    for name, g in whole[method].gradients.items():
         scale = np.abs(g).max()
         np.testing.assert_allclose(learned.gradients[name], g, atol=1e-4 * scale)
 

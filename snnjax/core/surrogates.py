@@ -165,9 +165,9 @@ class Laplace(AbstractSurrogate):
 
     def relaxed(self, x):
         x = self.beta * x
-        # Two one-sided arguments: |x| would have no slope at x = 0, where the peak is.
-        below, beyond = jnp.where(x < 0, x, 0), jnp.where(x < 0, 0, x)
-        return jnp.where(x < 0, 0.5 * jnp.exp(below), 1 - 0.5 * jnp.exp(-beyond))
+        # Not -|x|, which would have no slope at x = 0, where the peak is.
+        tail = 0.5 * jnp.exp(jnp.where(x < 0, x, -x))
+        return jnp.where(x < 0, tail, 1 - tail)
 
 
 class Gaussian(AbstractSurrogate):
