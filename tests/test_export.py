@@ -94,6 +94,28 @@ def test_a_training_step_exports():
     exports(flat_step, leaves, x, y, 3)
 
 
+def test_lean_gradients_and_pieces_run_again_export():
+    keys = jax.random.split(jax.random.key(0), 3)
+    net = snn.Sequential(
+        snn.Linear(4, 6, key=keys[0], gain=2.0),
+        snn.LIF.from_decay(0.9),
+        snn.Recurrent(snn.LIF.from_decay(0.8), jax.random.normal(keys[1], (6, 6))),
+        snn.Linear(6, 3, key=keys[2]),
+        snn.LeakyIntegrator(),
+    )
+    params, build = snn.trainable(net, "*weight")
+    names = sorted(params)
+
+    def grads(values, x):
+        def loss(values):
+            net = build(dict(zip(names, values, strict=True)))
+            return jnp.sum(snn.unroll(net, x, remat=7).outputs ** 2)
+
+        return jax.grad(loss)(values)
+
+    exports(grads, [params[name] for name in names], jnp.ones((20, 5, 4)))
+
+
 def test_layers_export_through_simulate_and_back():
     recurrent = snn.Recurrent(snn.LIF(), 30 * jnp.ones((6, 6)))
     net = snn.Sequential(*network().layers[:1], recurrent, *network().layers[2:])
