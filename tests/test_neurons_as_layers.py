@@ -211,3 +211,34 @@ def test_training_makes_the_loss_smaller(name):
     losses = train(params)
     assert np.all(np.isfinite(losses))
     assert np.mean(losses[-5:]) < 0.7 * losses[0], losses
+
+
+@pytest.mark.parametrize("kind", ["full", "masked", "sliding"])
+def test_parallel_neurons_learn_what_needs_memory(kind):
+    """Whether the second of three inputs was there: none of the others tells."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 2, (3, 200, 1)).astype(float)
+    y = jnp.asarray(x[1, :, 0], int)
+    keys = jax.random.split(jax.random.key(1), 3)
+    layer = snn.SlidingPSN(3) if kind == "sliding" else snn.PSN(
+        3, key=keys[2], order=3 if kind == "masked" else None
+    )  # fmt: skip
+    net = snn.Sequential(
+        snn.Linear(1, 16, key=keys[0], gain=2.0), layer, snn.Linear(16, 2, key=keys[1])
+    )
+    params, build = snn.trainable(net, ["*weight", "*bias", "*level"])
+    last = lambda p: snn.unroll(build(p), x).outputs[-1]
+    cross = optax.softmax_cross_entropy_with_integer_labels
+    optimizer = optax.adam(0.03)
+
+    @jax.jit
+    def update(params, state):
+        loss, grads = jax.value_and_grad(lambda p: cross(last(p), y).mean())(params)
+        updates, state = optimizer.update(grads, state)
+        return optax.apply_updates(params, updates), state, loss
+
+    state = optimizer.init(params)
+    for _ in range(150):
+        params, state, loss = update(params, state)
+    assert loss < 0.1
+    assert jnp.mean(last(params).argmax(-1) == y) == 1

@@ -233,39 +233,6 @@ def test_gradients_are_those_of_finite_differences_where_spikes_are_smooth(kind,
         assert float(np.sum(g * way)) == pytest.approx(float(difference), rel=1e-6), name
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_they_learn_what_needs_memory(kind):
-    """Whether the second of three inputs was there: none of the others tells."""
-    import optax
-
-    rng = np.random.default_rng(0)
-    x = rng.integers(0, 2, (3, 200, 1)).astype(float)
-    y = jnp.asarray(x[1, :, 0], int)
-    keys = jax.random.split(jax.random.key(1), 3)
-    layer = snn.SlidingPSN(3) if kind == "sliding" else snn.PSN(
-        3, key=keys[2], order=3 if kind == "masked" else None
-    )  # fmt: skip
-    net = snn.Sequential(
-        snn.Linear(1, 16, key=keys[0], gain=2.0), layer, snn.Linear(16, 2, key=keys[1])
-    )
-    params, build = snn.trainable(net, ["*weight", "*bias", "*level"])
-    last = lambda p: snn.unroll(build(p), x).outputs[-1]
-    cross = optax.softmax_cross_entropy_with_integer_labels
-    optimizer = optax.adam(0.03)
-
-    @jax.jit
-    def update(params, state):
-        loss, grads = jax.value_and_grad(lambda p: cross(last(p), y).mean())(params)
-        updates, state = optimizer.update(grads, state)
-        return optax.apply_updates(params, updates), state, loss
-
-    state = optimizer.init(params)
-    for _ in range(150):
-        params, state, loss = update(params, state)
-    assert loss < 0.1
-    assert jnp.mean(last(params).argmax(-1) == y) == 1
-
-
 def test_they_keep_float32_and_take_spikes_of_any_type(key, inputs):
     with jax.enable_x64(False):
         for make in KINDS.values():
