@@ -325,7 +325,16 @@ def test_float32_stays_float32_and_agrees(method, data, whole):
         np.testing.assert_allclose(learned.gradients[name], g, atol=1e-4 * scale)
 
 
-@pytest.mark.parametrize("method", ["eprop", "random", "ottt", "d-rtrl"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "eprop",
+        pytest.param("random", marks=pytest.mark.slow),
+        "adaptive",
+        "ottt",
+        pytest.param("d-rtrl", marks=pytest.mark.slow),
+    ],
+)
 def test_a_network_learns_to_compare_what_was_with_what_is(method):
     """Exclusive or of two channels, of which the second is active after the first."""
     n_steps, n = 16, 60
@@ -350,30 +359,40 @@ def test_a_network_learns_to_compare_what_was_with_what_is(method):
         return counts * error.mean() * n_steps / 6
 
     targets = np.tile(labels, (n_steps, 1)), 1.0 * (np.arange(n_steps) >= 10)
-    rule = (
-        snn.EProp(jnp.asarray(rng.normal(size=(2, 40)))) if method == "random" else method
-    )
-    where = WEIGHTS if method == "random" else ["layers.0.*", "layers.1.weight"]
+    feedback = rng.normal(size=(2, 40)) / 6
+    taken_back = method in ("random", "adaptive")
+    where = WEIGHTS if taken_back else ["layers.0.*", "layers.1.weight"]
     params, build = snn.trainable(net, where[:1] if method == "ottt" else where)
     optimizer = optax.adam(0.03)
 
     @jax.jit
-    def train(params):
+    def train(params, feedback):
         def epoch(carry, _):
-            params, opt_state = carry
+            params, opt_state, feedback = carry
             learned = snn.online_gradient(
-                build(params), x, targets, loss, method=rule, where=list(params)
-            )
+                build(params), x, targets, loss, where=list(params),
+                method=snn.EProp(feedback) if taken_back else method,
+            )  # fmt: skip
             updates, opt_state = optimizer.update(learned.gradients, opt_state)
-            return (optax.apply_updates(params, updates), opt_state), learned.loss
+            params = optax.apply_updates(params, updates)
+            if method == "adaptive":  # the same updates, and both decay
+                name = "layers.2.weight"
+                params[name] = 0.95 * params[name]
+                feedback = 0.95 * (feedback + updates[name])
+            return (params, opt_state, feedback), learned.loss
 
-        return jax.lax.scan(epoch, (params, optimizer.init(params)), length=80)
+        start = params, optimizer.init(params), feedback
+        return jax.lax.scan(epoch, start, length=80)
 
-    (params, _), losses = train(params)
+    (params, _, after), losses = train(params, jnp.asarray(feedback))
     outputs = snn.unroll(build(params), x, 1.0).outputs[10:].mean(0)
     assert losses[0] > 0.6
     assert losses[-1] < 0.3
     assert np.mean(outputs.argmax(-1) == labels) > 0.9
+    if method == "adaptive":
+        cosine = lambda a, b: np.vdot(a, b) / np.linalg.norm(a) / np.linalg.norm(b)
+        assert cosine(feedback, net.layers[2].weight) < 0.3
+        assert cosine(after, params["layers.2.weight"]) > 0.9
 
 
 def test_online_gradient_refuses(data):

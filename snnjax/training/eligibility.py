@@ -56,8 +56,8 @@ class DiagonalRTRL(AbstractRule):
     h is the state of one neuron (all its variables), D its derivative at fixed input, and
     $\partial E_t / \partial s_t$ passes through the layers above within the step. All of it
     is autodiff of the neuron's own `step`. Exact for the last layer of neurons if that is not
-    recurrent; what is left out is how a spike acts through the states of *other* neurons
-    later. Traces hold [inputs, ..., neurons] a weight and variable.
+    recurrent; what is left out is how a spike acts later, through the states of *other*
+    neurons or through a delay. Traces hold [inputs, ..., neurons] a weight and variable.
     Wang et al. 2024, bioRxiv 2024.09.24.614728 (D-RTRL).
     """
 

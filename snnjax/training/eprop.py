@@ -24,8 +24,13 @@ class EProp(AbstractRule):
     e is that of `DiagonalRTRL`; $F_\kappa$ is the low-pass filter that the readout is, so its
     memory counts in full. With B the readout's weight (`feedback=None`: symmetric e-prop) the
     gradient is that of backpropagation through time with the recurrent spikes taken as
-    given. A fixed `feedback` [outputs, neurons] makes it random e-prop; changed as the
-    readout's weight is, adaptive e-prop.
+    given.
+
+    - `feedback`: B [outputs, neurons]. Kept as it is, it makes random e-prop. Moved by the
+      updates of the readout's weight while both decay, it makes adaptive e-prop.
+
+    The trace of an adaptive threshold takes `AdaptiveLIF(detach_reset=False)`: else no
+    gradient reaches the rise of the threshold at a spike.
     Bellec et al. 2020, Nat. Commun. 11:3625.
     """
 
@@ -37,7 +42,7 @@ class EProp(AbstractRule):
             shape = model.layers[-2].weight.shape
             if jnp.shape(self.feedback) != shape:
                 raise ValueError(
-                    f"online_gradient.feedback must have the shape of the readout's weight, "
+                    f"EProp.feedback must have the shape of the readout's weight, "
                     f"{shape}, got {jnp.shape(self.feedback)}."
                 )
         traces = DiagonalRTRL().init(model, names, step)
