@@ -1,15 +1,15 @@
-"""Norse: its SNN module over a step like its LIF box, layer by layer.
+"""Norse: the step of its LIF box in a loop over time, layer by layer.
 
-Norse has neither the shared surrogate nor an input that is not scaled by dt / tau; its SNN
-module takes any step, so this one is `lif_box_feed_forward_step` with these two changed and
-a reset that is subtracted and detached.
+Norse has neither the shared surrogate nor an input that is not scaled by dt / tau; so the
+step is its `lif_box_feed_forward_step` with these two changed and a reset that is subtracted
+and detached. The loop is not that of its SNN module, which indexes its input in each step:
+the backward of that fills a whole sequence with zeros each time.
 """
 
 import norse.torch as norse
 import side
 import torch
 from norse.torch.functional.lif_box import LIFBoxFeedForwardState, LIFBoxParameters
-from norse.torch.module.snn import SNN
 from torch import nn
 from torch_side import conv, linear, serve, spike
 from workloads import DECAY
@@ -26,28 +26,16 @@ def step(x, state, p, dt):
     return z, LIFBoxFeedForwardState(p.reset_method(z, v, p.v_reset, p.v_th))
 
 
-def at_rest(x):
-    return LIFBoxFeedForwardState(torch.zeros_like(x[0]))
-
-
 class LIF(nn.Module):
-    def __init__(self):
+    def __init__(self, weight=None):
         super().__init__()
-        self.snn = SNN(step, at_rest, P, dt=1.0)
+        self.recurrent = None if weight is None else linear(weight)
 
     def forward(self, x):
-        return self.snn(x)[0]
-
-
-class Recurrent(nn.Module):
-    def __init__(self, weight):
-        super().__init__()
-        self.inside = linear(weight)
-
-    def forward(self, x):
-        state, spikes = at_rest(x), []
-        for t in range(len(x)):
-            current = x[t] + self.inside(spikes[-1]) if spikes else x[t]
+        state, spikes = LIFBoxFeedForwardState(torch.zeros_like(x[0])), []
+        for current in x:
+            if self.recurrent is not None and spikes:
+                current = current + self.recurrent(spikes[-1])
             z, state = step(current, state, P, 1.0)
             spikes.append(z)
         return torch.stack(spikes)
@@ -92,9 +80,7 @@ def make(work, data):
         w2, w3 = linear(data["w2"]), linear(data["w3"])
         return nn.Sequential(w1, LIF(), w2, LIF(), w3, Readout())
     if work.kind == "recurrent":
-        return nn.Sequential(
-            w1, Recurrent(data["recurrent"]), linear(data["w2"]), Readout()
-        )
+        return nn.Sequential(w1, LIF(data["recurrent"]), linear(data["w2"]), Readout())
     return nn.Sequential(
         OverTime(conv(data["conv1"])),
         LIF(),

@@ -25,8 +25,7 @@ class LIF(nn.Module):
 
     def forward(self, x):
         mem, spikes = torch.zeros_like(x[0]), []
-        for t in range(len(x)):
-            current = x[t]
+        for current in x:  # unbound once; x[t] would cost time squared in the backward
             if self.recurrent is not None and spikes:
                 current = current + self.recurrent(spikes[-1])
             s, mem = self.leaky(current, mem)

@@ -34,8 +34,9 @@ class Recurrent(nn.Module):
 
     def forward(self, x):
         v, spikes = torch.zeros_like(x[0]), []
-        for t in range(len(x)):
-            current = x[t] + self.inside(spikes[-1]) if spikes else x[t]
+        for current in x:
+            if spikes:
+                current = current + self.inside(spikes[-1])
             s, v = functional.lif_step(
                 current, v, TAU, False, 1.0, None, self.surrogate, True
             )
