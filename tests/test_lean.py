@@ -126,6 +126,14 @@ def test_inputs_of_another_type_or_shape_are_taken(key):
         close(neuron.unroll(state, x, 1.0), scanned(neuron, state, x))
 
 
+def test_an_empty_population_is_run():
+    neuron = NEURONS["decay"]
+    inputs = jnp.zeros((5, 2, 0))
+    args = neuron, neuron.init((2, 0)), inputs
+    assert lean(*args)[1].shape == (5, 2, 0)
+    assert jax.grad(lambda x: loss(lean, *args[:2], x))(inputs).shape == (5, 2, 0)
+
+
 def test_a_batch_of_networks_by_vmap(key, inputs):
     neuron, weights = NEURONS["decay"], jnp.asarray([0.5, 1.0, 2.0])
 

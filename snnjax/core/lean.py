@@ -28,8 +28,10 @@ def unroll(neuron: Any, state: Any, inputs: Any, dt: Any, feedback: Any = None) 
     plain = feedback is None or not jax.tree.leaves(feedback.init(state[1].shape))
     linear = getattr(neuron, "linear_advance", False) and not neuron.stochastic
     if linear and plain and own.refractory is None and _fits(inputs, own.v):
-        shape = (len(inputs), *own.v.shape)
-        inputs = jnp.broadcast_to(inputs, shape).astype(own.v.dtype)
+        n_steps, *shape = inputs.shape
+        ones = (1,) * (own.v.ndim - len(shape))
+        inputs = inputs.reshape(n_steps, *ones, *shape).astype(own.v.dtype)
+        inputs = jnp.broadcast_to(inputs, (n_steps, *own.v.shape))
         return _by_trace(neuron, feedback, dt, state, inputs)
     return _recomputed(neuron, feedback, dt, state, inputs)
 
@@ -117,7 +119,7 @@ def _forward(neuron, feedback, dt, state, inputs):
         kept = jax.tree.map(lambda x: x.astype(dtype), kept)
         return own if feedback is None else (own, spikes), (spikes, kept)
 
-    state, (spikes, trace) = lax.scan(body, state, inputs)
+    state, (spikes, trace) = _scan(body, state, inputs)
     return state, spikes, trace
 
 
@@ -144,7 +146,7 @@ def _backward(neuron, feedback, dt, trace, spikes, g_state, g_spikes):
         _, through_back = jax.vjp(lambda s: _through(feedback, s, dt), g_s)
         return (g_own, *through_back(g_x)), g_x
 
-    g_state, g_inputs = lax.scan(body, g_state, (trace, g_spikes), reverse=True)
+    g_state, g_inputs = _scan(body, g_state, (trace, g_spikes), reverse=True)
     if feedback is None:
         return g_state, g_inputs, None
     # What the weights get is one product over time and batch, not one in each step.
@@ -159,3 +161,31 @@ def _backward(neuron, feedback, dt, trace, spikes, g_state, g_spikes):
 def _shifted(neuron, free, sign):
     """`free` with v counted from the threshold, where rounding cannot turn its sign."""
     return free._replace(v=free.v + sign * neuron.threshold.level)
+
+
+def _scan(body, carry, xs, reverse=False):
+    """As `lax.scan`, without the copies that it costs to start every output from zeros.
+
+    XLA makes one array of equal zeros, and a copy of it for each output. Here no two outputs
+    start from the same value.
+    """
+    leaves = jax.tree.leaves(xs)
+    n_steps = len(leaves[0])
+    read = lambda t: jax.tree.map(
+        lambda x: lax.dynamic_index_in_dim(x, t, 0, keepdims=False), xs
+    )
+    rows, tree = jax.tree.flatten(jax.eval_shape(lambda c: body(c, read(0))[1], carry))
+    start = leaves[0].reshape(-1)[:1].sum()  # a population may be empty
+    ys = [
+        jnp.full((n_steps, *row.shape), start + i, row.dtype) for i, row in enumerate(rows)
+    ]
+
+    def step(i, carry):
+        carry, ys = carry
+        t = n_steps - 1 - i if reverse else i
+        carry, new = body(carry, read(t))
+        write = lambda y, row: lax.dynamic_update_index_in_dim(y, row, t, 0)
+        return carry, [*map(write, ys, jax.tree.leaves(new))]
+
+    carry, ys = lax.fori_loop(0, n_steps, step, (carry, ys))
+    return carry, jax.tree.unflatten(tree, ys)
