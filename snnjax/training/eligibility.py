@@ -104,7 +104,7 @@ def route(model: Sequential, name: str) -> Route:
     if isinstance(layer, Recurrent) and is_cell(layer) and part == "weight":
         return Route(i, "recurrent")
     if is_cell(layer):
-        neuron = layer.neuron if isinstance(layer, Recurrent) else layer
+        neuron: Any = layer.neuron if isinstance(layer, Recurrent) else layer
         if np.shape(leaf(model, name)) in ((), (1,), neuron.shape()):
             return Route(i, "own")
     raise ValueError(

@@ -1,5 +1,7 @@
 """Eligibility propagation."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -39,7 +41,8 @@ class EProp(AbstractRule):
     def init(self, model, names, step):
         hidden = self._hidden(model, names)
         if self.feedback is not None:
-            shape = model.layers[-2].weight.shape
+            line: Any = model.layers[-2]
+            shape = line.weight.shape
             if jnp.shape(self.feedback) != shape:
                 raise ValueError(
                     f"EProp.feedback must have the shape of the readout's weight, "
@@ -53,7 +56,8 @@ class EProp(AbstractRule):
 
     def step(self, model, names, traces, step):
         cell, readout = len(model.layers) - 3, model.layers[-1]
-        back = model.layers[-2].weight if self.feedback is None else self.feedback
+        line: Any = model.layers[-2]
+        back = line.weight if self.feedback is None else self.feedback
         signals = {cell: step.signals[-1] @ back, cell + 2: step.signals[-1]}
         (traces, filtered), grads = traces, {}
         traces, slopes = advance(model, names, traces, step)
