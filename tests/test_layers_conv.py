@@ -47,6 +47,10 @@ CASES = {
     "same, stride": dict(size=(3, 3), stride=(2, 2), padding="same"),
     "groups": dict(size=(3, 3), groups=2),
     "depth-wise": dict(size=(1, 3), groups=4),
+    "one channel": dict(size=(3, 2), channels=1),
+    "one channel, padded": dict(size=(3, 2), channels=1, padding=1),
+    "one channel, same": dict(size=(2, 4), channels=1, padding="same"),
+    "one channel, stride": dict(size=(2, 3), channels=1, stride=(1, 2)),
     "line": dict(size=(3,)),
     "line, all": dict(size=(4,), stride=(2,), padding=1, groups=2),
     "line, same": dict(size=(5,), stride=(3,), padding="same"),
@@ -65,18 +69,16 @@ def border_of(padding, shape, size, stride):
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_convolution_is_a_loop_over_windows(case, key):
-    size, stride, padding, groups = (
-        CASES[case].get(k, default)
-        for k, default in (("size", 0), ("stride", 0), ("padding", 0), ("groups", 1))
-    )
+    defaults = {"size": 0, "stride": 0, "padding": 0, "groups": 1, "channels": 4}
+    size, stride, padding, groups, channels = (defaults | CASES[case]).values()
     n = len(size)
     stride = stride or (1,) * n
     make = {1: snn.Conv1d, 2: snn.Conv2d}[n]
     layer = make(
-        4, 8, size, key=key, stride=stride, padding=padding or "valid", groups=groups
+        channels, 8, size, key=key, stride=stride, padding=padding or "valid", groups=groups
     )
     layer = jax.tree.map(lambda x: x + 0.25, layer)  # a bias that is not 0
-    x = draw(1, 2, 3, *(7, 9)[:n], 4)  # [time, batch, *spatial, channels]
+    x = draw(1, 2, 3, *(7, 9)[:n], channels)  # [time, batch, *spatial, channels]
     state = layer.init(x.shape[1:])
     assert state == ()
     _, ys = layer.unroll(state, x, 1.0)
@@ -168,6 +170,22 @@ def test_gradients_of_a_convolution_are_those_of_finite_differences(key):
         params, build = snn.trainable(layer, "*")
         f = jax.jit(lambda p, x, build=build: jnp.tanh(build(p)(x)))
         check_grads(f, (params, x), order=1, modes=["rev"], rtol=1e-6)
+
+
+def test_the_way_chosen_for_a_backend_changes_nothing(key, monkeypatch):
+    layer = snn.Conv2d(1, 4, (3, 2), key=key, padding=1)
+    x, g = draw(2, 3, 7, 9, 1), draw(3, 3, 7, 10, 4)
+    pull = lambda: jax.vjp(lambda layer, x: layer(x), layer, x)
+    by_rows, back = pull()
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    by_window, other_back = pull()
+    assert jax.make_jaxpr(layer)(x).pretty_print().count("conv_general_dilated") == 1
+    for a, b in zip(
+        jax.tree.leaves((by_rows, back(g))),
+        jax.tree.leaves((by_window, other_back(g))),
+        strict=True,
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
 
 
 def test_a_convolutional_network_is_the_same_stepped_unrolled_and_alone(key):

@@ -6,9 +6,11 @@ from typing import Any, ClassVar, Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from snnjax.core import checks
+from snnjax.core.backend import convolve_by_rows
 from snnjax.layers.linear import normal_weight
 from snnjax.layers.spatial import per_axis, require_room
 from snnjax.layers.stateless import AbstractStateless, require_last_axis
@@ -65,14 +67,23 @@ class AbstractConv(AbstractStateless):
         leading, sample = shape[: -n - 1], shape[-n - 1 :]
         dtype = jnp.result_type(x, self.weight)
         layout = f"N{self.spatial}C"
-        out = jax.lax.conv_general_dilated(
-            jnp.asarray(x, dtype).reshape(math.prod(leading), *sample),
-            self.weight.astype(dtype),
-            self.stride,
-            "SAME" if self.padding == "same" else [(border, border)] * n,
-            dimension_numbers=(layout, f"{self.spatial}IO", layout),
-            feature_group_count=self.groups,
-        )
+        x = jnp.asarray(x, dtype).reshape(math.prod(leading), *sample)
+        padding = jax.lax.padtype_to_pads(
+            sample[:-1], kernel, self.stride, "SAME"
+        ) if self.padding == "same" else [(border, border)] * n  # fmt: skip
+        whole = self.stride == (1, 1) and self.groups == 1
+        if whole and convolve_by_rows(sample[-1], sample[-2], kernel[-1]):
+            x = jnp.pad(x, [(0, 0), *padding, (0, 0)])
+            out = _by_rows(x, self.weight.astype(dtype))
+        else:
+            out = jax.lax.conv_general_dilated(
+                x,
+                self.weight.astype(dtype),
+                self.stride,
+                padding,
+                dimension_numbers=(layout, f"{self.spatial}IO", layout),
+                feature_group_count=self.groups,
+            )
         out = out.reshape(*leading, *out.shape[1:])
         return out if self.bias is None else out + self.bias
 
@@ -105,6 +116,25 @@ class Conv2d(AbstractConv):
     """
 
     spatial = "HW"
+
+
+def _by_rows(
+    x: Float[Array, "n height width in"], kernel: Float[Array, "h w in out"]
+) -> Float[Array, "n *size out"]:
+    """The convolution without padding, as rows of `x` times a banded matrix."""
+    n, height, width, channels = x.shape
+    h, w, _, features = kernel.shape
+    rows, columns = height - h + 1, width - w + 1
+    at = np.arange(width)[:, None] - np.arange(columns)  # of the kernel, in the band
+    inside = ((at >= 0) & (at < w))[:, :, None, None]
+    band = jnp.where(
+        inside, kernel[:, np.clip(at, 0, w - 1)], 0
+    )  # [h, width, columns, ...]
+    matrix = jnp.swapaxes(band, 2, 3).reshape(h * width * channels, columns * features)
+    lines = x.reshape(n, height, width * channels)
+    seen = jnp.concatenate([lines[:, i : i + rows] for i in range(h)], -1)
+    out = seen.reshape(n * rows, -1) @ matrix
+    return out.reshape(n, rows, columns, features)
 
 
 def _padding(padding: Any, name: str) -> Padding:
