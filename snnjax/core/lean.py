@@ -175,7 +175,8 @@ def _scan(body, carry, xs, reverse=False):
         lambda x: lax.dynamic_index_in_dim(x, t, 0, keepdims=False), xs
     )
     rows, tree = jax.tree.flatten(jax.eval_shape(lambda c: body(c, read(0))[1], carry))
-    start = leaves[0].reshape(-1)[:1].sum()  # a population may be empty
+    corner = (slice(1),) * leaves[0].ndim
+    start = leaves[0][corner].sum()  # a population may be empty
     ys = [
         jnp.full((n_steps, *row.shape), start + i, row.dtype) for i, row in enumerate(rows)
     ]

@@ -86,7 +86,9 @@ class LIF(AbstractLeakyNeuron[LIFState]):
         all else is as in `LIF` and can be changed.
         """
         decay = checks.proper_decay(decay, "LIF.from_decay.decay")
-        unit = dict(tau_m=-dt / jnp.log(decay), g_l=1 - decay, e_l=0.0, v_reset=0.0)
+        tau_m = -dt / jnp.log(decay)
+        # As `solution` has it, so that an input of 1 counts as 1 to the last bit.
+        unit = dict(tau_m=tau_m, g_l=-jnp.expm1(-dt / tau_m), e_l=0.0, v_reset=0.0)
         fires = dict(threshold=1.0, t_ref=None, reset_mode="subtract")
         return cls(**{**unit, **fires, **changes})
 
