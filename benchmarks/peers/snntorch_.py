@@ -8,7 +8,7 @@ import side
 import snntorch
 import torch
 from torch import nn
-from torch_side import conv, linear, serve, spike
+from torch_side import linear, network, serve, spike
 from workloads import DECAY
 
 
@@ -46,39 +46,7 @@ class Readout(nn.Module):
         return total / len(x)
 
 
-class OverTime(nn.Sequential):
-    """Layers that keep no state, over time and batch at once."""
-
-    def forward(self, x):
-        return super().forward(x.flatten(0, 1)).unflatten(0, x.shape[:2])
-
-
-class Rate(nn.Module):
-    def forward(self, spikes):
-        return spikes.mean(0)
-
-
-def make(work, data):
-    if work.kind == "lif":
-        return LIF()
-    w1 = linear(data["w1"])
-    if work.kind == "linear":
-        return nn.Sequential(w1, LIF())
-    if work.kind == "dense":
-        w2, w3 = linear(data["w2"]), linear(data["w3"])
-        return nn.Sequential(w1, LIF(), w2, LIF(), w3, Readout())
-    if work.kind == "recurrent":
-        return nn.Sequential(w1, LIF(data["recurrent"]), linear(data["w2"]), Readout())
-    return nn.Sequential(
-        OverTime(conv(data["conv1"])),
-        LIF(),
-        OverTime(nn.AvgPool2d(2), conv(data["conv2"])),
-        LIF(),
-        OverTime(nn.AvgPool2d(2), nn.Flatten(), w1),
-        LIF(),
-        Rate(),
-    )
-
-
 if __name__ == "__main__":
-    side.main(lambda work, data: serve(make, work, data), "snntorch", "torch")
+    side.main(
+        lambda work, data: serve(network(LIF, Readout), work, data), "snntorch", "torch"
+    )

@@ -45,6 +45,45 @@ def _with(layer, weight):
     return layer
 
 
+class OverTime(nn.Sequential):
+    """Layers that keep no state, over time and batch at once."""
+
+    def forward(self, x):
+        return super().forward(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+
+class Rate(nn.Module):
+    def forward(self, spikes):
+        return spikes.mean(0)
+
+
+def network(LIF: Callable[..., nn.Module], Readout: Callable[[], nn.Module]) -> Callable:
+    """`make` of a library whose layers loop over time: LIF() or LIF(recurrent weight)."""
+
+    def make(work, data):
+        if work.kind == "lif":
+            return LIF()
+        w1 = linear(data["w1"])
+        if work.kind == "linear":
+            return nn.Sequential(w1, LIF())
+        if work.kind == "dense":
+            w2, w3 = linear(data["w2"]), linear(data["w3"])
+            return nn.Sequential(w1, LIF(), w2, LIF(), w3, Readout())
+        if work.kind == "recurrent":
+            return nn.Sequential(w1, LIF(data["recurrent"]), linear(data["w2"]), Readout())
+        return nn.Sequential(
+            OverTime(conv(data["conv1"])),
+            LIF(),
+            OverTime(nn.AvgPool2d(2), conv(data["conv2"])),
+            LIF(),
+            OverTime(nn.AvgPool2d(2), nn.Flatten(), w1),
+            LIF(),
+            Rate(),
+        )
+
+    return make
+
+
 def serve(make: Callable[..., nn.Module], work, data) -> Side:
     """The side of `make(work, data)`: a module from inputs [time, batch, ...] to its output.
 
