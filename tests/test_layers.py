@@ -88,7 +88,19 @@ def test_units_of_machine_learning_are_their_recursions(key, decay):
     np.testing.assert_allclose(snn.simulate(coarse, x, 2.0).ys, read, rtol=1e-12)
 
 
-@pytest.mark.parametrize("unit", [snn.LIF, snn.LeakyIntegrator])
+def test_the_threshold_of_an_adaptive_unit_rises_with_its_spikes():
+    cell = snn.AdaptiveLIF.from_decay(0.5, tau_adapt=20.0)
+    x, v, theta = np.full(30, 0.8), 0.0, 0.0
+    spikes = snn.simulate(cell, x, 1.0).ys
+    for t in range(30):
+        u, theta = 0.5 * v + x[t], theta * np.exp(-1 / 20)
+        fires = u >= 1 + theta
+        v, theta = (u - 1 - theta, theta + 0.1) if fires else (u, theta)
+        assert spikes[t] == fires
+    assert 3 < spikes.sum() < 15
+
+
+@pytest.mark.parametrize("unit", [snn.LIF, snn.AdaptiveLIF, snn.LeakyIntegrator])
 @pytest.mark.parametrize("decay", [0.0, 1.0, -0.1])
 def test_a_decay_is_between_0_and_1(unit, decay):
     with pytest.raises(ValueError, match=rf"{unit.__name__}\.from_decay\.decay must be"):

@@ -41,7 +41,8 @@ def unroll(
       the way back; "sqrt" is every sqrt(time) steps. One forward run more, for memory of
       order `remat + time / remat` instead of `time`.
     - `max_memory`: bytes that what is kept for the gradient may take; chooses `remat`, none
-      if all fits. It counts what autodiff stores, not `inputs` and `outputs` themselves.
+      if all fits. It counts what autodiff stores and as much again for the gradients of that,
+      not `inputs` and `outputs` themselves.
     """
     require_model(model, "unroll.model")
     n_steps = _length(inputs)
@@ -142,7 +143,7 @@ def _every(method, state, inputs, dt, n_steps, remat, max_memory) -> int | None:
 
 
 def _bytes(method, state, inputs, dt) -> tuple[float, float]:
-    """Bytes that the gradient keeps for one step, and those of one state."""
+    """Bytes that the gradient needs for one step, and those of one state."""
 
     def kept(n):
         part = jax.tree.map(
@@ -154,4 +155,4 @@ def _bytes(method, state, inputs, dt) -> tuple[float, float]:
         return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(residuals))
 
     held = sum(x.nbytes for x in jax.tree.leaves(state) if hasattr(x, "nbytes"))
-    return max((kept(4) - kept(2)) / 2, 1), held
+    return max(kept(4) - kept(2), 1), held  # of two steps: one for what passes back

@@ -1,12 +1,12 @@
 """Leaky integrate-and-fire neuron with an adaptive threshold."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from snnjax.core.parameters import parameter
-from snnjax.neurons.lif import AbstractLeakyNeuron
+from snnjax.neurons.lif import AbstractLeakyNeuron, unit_of_decay
 
 
 class AdaptiveLIFState(NamedTuple):
@@ -44,6 +44,14 @@ class AdaptiveLIF(AbstractLeakyNeuron[AdaptiveLIFState]):
     def relative_refractory(cls, **parameters) -> "AdaptiveLIF":
         """A `LIF` with 2 ms of absolute and some 15 ms of relative refractoriness."""
         return cls(**{"tau_adapt": 5.0, "beta": 15.0, **parameters})
+
+    @classmethod
+    def from_decay(
+        cls, decay: float = 0.9, *, dt: float = 1.0, **changes: Any
+    ) -> "AdaptiveLIF":
+        """The unit of machine learning as of `LIF.from_decay`; its threshold rises by 0.1."""
+        unit = unit_of_decay(decay, dt, "AdaptiveLIF")
+        return cls(**{**unit, "beta": 0.1, **changes})
 
     def rest(self) -> AdaptiveLIFState:
         return AdaptiveLIFState(self.e_l, jnp.zeros_like(self.beta), self.free_to_fire())

@@ -46,6 +46,15 @@ class AbstractLeakyNeuron(AbstractFiringNeuron[S]):
         return {"v": state.v * kept + driven}
 
 
+def unit_of_decay(decay: Any, dt: float, name: str) -> dict[str, Any]:
+    r"""The parameters of class `name` with which $u_t = decay \cdot v_{t-1} + x_t$."""
+    decay = checks.proper_decay(decay, f"{name}.from_decay.decay")
+    tau_m = -dt / jnp.log(decay)
+    # As `solution` has it, so that an input of 1 counts as 1 to the last bit.
+    membrane = dict(tau_m=tau_m, g_l=-jnp.expm1(-dt / tau_m), e_l=0.0, v_reset=0.0)
+    return membrane | dict(threshold=1.0, t_ref=None, reset_mode="subtract")
+
+
 class LIFState(NamedTuple):
     v: Float[Array, "*n"]  # mV, after any reset
     refractory: Float[Array, "*n"] | None  # ms left to wait; 0 when free to fire
@@ -85,12 +94,7 @@ class LIF(AbstractLeakyNeuron[LIFState]):
         `decay` in 0 .. 1 is that of one step of `dt` ms, so that `tau_m` is -dt / ln(decay);
         all else is as in `LIF` and can be changed.
         """
-        decay = checks.proper_decay(decay, "LIF.from_decay.decay")
-        tau_m = -dt / jnp.log(decay)
-        # As `solution` has it, so that an input of 1 counts as 1 to the last bit.
-        unit = dict(tau_m=tau_m, g_l=-jnp.expm1(-dt / tau_m), e_l=0.0, v_reset=0.0)
-        fires = dict(threshold=1.0, t_ref=None, reset_mode="subtract")
-        return cls(**{**unit, **fires, **changes})
+        return cls(**{**unit_of_decay(decay, dt, "LIF"), **changes})
 
     def rest(self) -> LIFState:
         return LIFState(self.e_l, self.free_to_fire())

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from snnjax.core.integrators import AbstractIntegrator, Exact
-from snnjax.neurons.lif import LIF, AbstractLeakyNeuron, LIFState
+from snnjax.neurons.lif import AbstractLeakyNeuron, LIFState, unit_of_decay
 
 
 class ParallelLIF(AbstractLeakyNeuron[LIFState]):
@@ -42,8 +42,8 @@ class ParallelLIF(AbstractLeakyNeuron[LIFState]):
         cls, decay: float = 0.9, *, dt: float = 1.0, **changes: Any
     ) -> "ParallelLIF":
         r"""The unit of machine learning, $u_t = decay \cdot u_{t-1} + x_t$; see `LIF`."""
-        unit = LIF.from_decay(decay, dt=dt)
-        same = {name: getattr(unit, name) for name in ("tau_m", "g_l", "e_l", "threshold")}
+        unit = unit_of_decay(decay, dt, "ParallelLIF")
+        same = {name: unit[name] for name in ("tau_m", "g_l", "e_l", "threshold")}
         return cls(**{**same, **changes})
 
     def rest(self) -> LIFState:
