@@ -409,7 +409,7 @@ def test_a_model_with_synapses_runs_without_spikes(tmp_path):
         (["simulate", "LIF", "--set", "reset_mode=up"], "value, subtract, none"),
         (["simulate", "HodgkinHuxley", "--set", "rate=1"], "say which"),
         (["simulate", "LIF", "--integrator", "rk5"], "Did you mean 'RK4'?"),
-        (["simulate", "LIF", "--preset", "x"], "no preset 'x'. Known: none."),
+        (["simulate", "PerfectIF", "--preset", "x"], "no preset 'x'. Known: none."),
         (["simulate", "LIF", "--record", "v,w"], "no state of LIF called 'w'"),
         (["simulate", "LIF", "--dt", "0"], "is not above 0"),
         (["simulate", "LIF", "--dt", "nan"], "not a finite number"),

@@ -28,13 +28,16 @@ def times(name, work, ms, reports, agreeing) -> None:
         print("".join(f" {statistics.median(ms[c][side]):23.1f}" for c in calls))
     for call in calls:
         row = {s: t for s, t in ms[call].items() if s in agreeing}
-        peers = {s: statistics.median(t) for s, t in row.items() if s != "snnjax"}
-        if not peers:
+        median = {s: statistics.median(t) for s, t in row.items()}
+        ours = [s for s in row if s.startswith("snnjax")]
+        best = min((s for s in row if s not in ours), key=median.get, default=None)
+        if best is None:
             continue
-        best = min(peers, key=peers.get)
-        ratio = statistics.median(np.divide(row["snnjax"], row[best]))
         goal = work.reach if call == calls[-1] else None
-        print(f"{call}: snnjax / {_name(best)} = {ratio:.2f}{_verdict(ratio, goal)}")
+        for own in ours:
+            ratio = statistics.median(np.divide(row[own], row[best]))
+            verdict = _verdict(ratio, goal)
+            print(f"{call}: {_name(own)} / {_name(best)} = {ratio:.2f}{verdict}")
     if work.first_s:
         first = reports["snnjax"]["first_s"][calls[-1]]
         print(f"first call {first:.2f} s{_verdict(first, work.first_s, tie=False)}")

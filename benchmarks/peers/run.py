@@ -28,6 +28,7 @@ from install import PINS, environment, interpreter, ready
 
 PEERS = [side for pins in PINS.values() for side in pins["sides"]]
 REMAT = "snnjax_remat"  # only where memory is compared
+SPLIT = "snnjax_cores"  # only where it is not
 TOLERANCE = 1e-3  # of ||g - g_snnjax|| / ||g_snnjax||; one spike moved by rounding is 1e-4
 
 
@@ -83,7 +84,7 @@ def one(name: str, sides: list[str], asked, folder: Path) -> dict:
     """Run workload `name`, print its rows and return all that was measured."""
     work = workloads.WORKLOADS[name]
     alone = name == "memory"
-    sides = ["snnjax", *([REMAT] if alone else []), *sides]
+    sides = ["snnjax", REMAT if alone else SPLIT, *sides]
     sides += ["copy"] if work.kind == "lif" else []
     if alone:  # one at a time: nothing is timed, and each needs gigabytes
         reports = {}

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 import side
+from jax.sharding import NamedSharding, PartitionSpec
 from jax_side import criterion, inputs
 from side import Side
 from workloads import DECAY, LEARNING_RATE, channels_first, channels_last
@@ -55,9 +56,11 @@ def network(work, data):
     return snn.Sequential(w1, recurrent, linear(data["w2"]), readout())
 
 
-def build(work, data, remat=None):
+def build(work, data, remat=None, mesh=None):
     conv = work.kind == "conv"
     x, extra = inputs(data, channels_last=conv)
+    if mesh is not None:  # the batch divided: all that a user does for it
+        x = jax.device_put(x, NamedSharding(mesh, PartitionSpec(None, "batch")))
     if work.kind == "lif":
         return alone(lif(), x, extra)
     judge = criterion(work, extra)
@@ -95,6 +98,8 @@ def build(work, data, remat=None):
 
     params = jax.tree.map(jnp.copy, start)  # the first step takes its arguments' memory
     state = [params, adam.init(params)]
+    if mesh is not None:
+        state = jax.device_put(state, NamedSharding(mesh, PartitionSpec()))
 
     def train():
         *state[:], value = step(*state, x)

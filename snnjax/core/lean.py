@@ -170,6 +170,8 @@ def _scan(body, carry, xs, reverse=False):
     start from the same value.
     """
     leaves = jax.tree.leaves(xs)
+    if any(axis is not None for axis in jax.typeof(leaves[0]).sharding.spec):
+        return lax.scan(body, carry, xs, reverse=reverse)  # types that name devices
     n_steps = len(leaves[0])
     read = lambda t: jax.tree.map(
         lambda x: lax.dynamic_index_in_dim(x, t, 0, keepdims=False), xs
