@@ -177,8 +177,9 @@ def _scan(body, carry, xs, reverse=False):
         lambda x: lax.dynamic_index_in_dim(x, t, 0, keepdims=False), xs
     )
     rows, tree = jax.tree.flatten(jax.eval_shape(lambda c: body(c, read(0))[1], carry))
-    corner = (slice(1),) * leaves[0].ndim
-    start = leaves[0][corner].sum()  # a population may be empty
+    # What comes last: on the way back, gradients, before which no memory is to be taken.
+    corner = (slice(1),) * leaves[-1].ndim
+    start = leaves[-1][corner].sum()  # a population may be empty
     ys = [
         jnp.full((n_steps, *row.shape), start + i, row.dtype) for i, row in enumerate(rows)
     ]
