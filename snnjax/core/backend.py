@@ -38,8 +38,8 @@ def convolve_by_rows(in_channels: int, width: int, kernel_width: int) -> bool:
     """Whether a convolution of images is best a product of rows by a banded matrix.
 
     On a CPU, with one channel: forwards the same, the gradient of the kernel in half the time,
-    although up to `width / kernel_width` times the sums are made. No clear gain with two channels, slower
-    with more.
+    although up to `width / kernel_width` times the sums are made. No clear gain with two
+    channels, slower with more.
     """
     return (
         jax.default_backend() == "cpu" and in_channels == 1 and width <= 10 * kernel_width
