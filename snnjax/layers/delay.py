@@ -132,9 +132,9 @@ class DelayedLinear(AbstractDelay):
 
     weight: Float[Array, "out in"]
     bias: Float[Array, " out"] | None
+    max_delay: float = eqx.field(static=True)
     delay: Float[Array, "out in"] = parameter(unit="ms", at_least=0, per_neuron=False)
     sigma: Float[Array, ""] | None = parameter(None, "ms", above=0, per_neuron=False)
-    max_delay: float = eqx.field(static=True)
 
     def __init__(
         self,
@@ -151,7 +151,8 @@ class DelayedLinear(AbstractDelay):
         weight_key, delay_key = jax.random.split(key)
         linear = Linear(in_features, out_features, key=weight_key, gain=gain, bias=bias)
         self.weight, self.bias = linear.weight, linear.bias
-        self.max_delay, self.sigma = float(max_delay), sigma
+        self.max_delay = float(max_delay)
+        self.sigma = None if sigma is None else checks.as_float(sigma)
         shape = self.weight.shape
         if delay is None:
             delay = jax.random.uniform(delay_key, shape, maxval=self.max_delay)

@@ -145,7 +145,7 @@ class Graph(AbstractDynamics[GraphState]):
 
     def step(self, state, input, dt):
         """Returns the new state and the output, or outputs by name."""
-        values: Values = self._named_inputs(input)
+        values: Values = {**self._named_inputs(input)}
         values |= {Previous(n): y for n, y in state.previous.items()}
         states = {}
         for group in self.groups:
@@ -166,7 +166,7 @@ class Graph(AbstractDynamics[GraphState]):
 
     def _sequence(self, state, inputs, dt, unrolled, stepped):
         """(new state, outputs of the parts, output): `unrolled` where it may be."""
-        values: Values = self._named_inputs(inputs)
+        values: Values = {**self._named_inputs(inputs)}
         wires, states, parts = dict(self.wires), {}, {}
         for group in self.groups:
             for source in [s for name in group for s in wires[name].sources]:
@@ -274,12 +274,13 @@ def _merged_shape(name, wire: Wire, shapes, leading) -> tuple[int, ...]:
     for source in wire.sources:
         if name_of(source) in shapes:
             found.append(shapes[name_of(source)])
-        elif source.features is not None:
+        elif isinstance(source, Previous) and source.features is not None:
             found.append((*(known[0][:-1] if known else leading), source.features))
         elif wire.concatenate or not known:
+            late = name_of(source)
             raise ValueError(
-                f"Graph.nodes.{name} reads Previous({source.name!r}) before its shape can be "
-                f"known: give Previous({source.name!r}, features=...)."
+                f"Graph.nodes.{name} reads Previous({late!r}) before its shape can be "
+                f"known: give Previous({late!r}, features=...)."
             )
     own = [shape[:-1] if wire.concatenate else shape for shape in found]
     if len(set(own)) > 1:

@@ -50,7 +50,7 @@ def fluctuation_gain(
     p = checks.at_most(
         checks.positive(rate, "fluctuation_gain.rate"), 1, "fluctuation_gain.rate"
     )
-    xi = checks.positive(xi, "fluctuation_gain.xi")
+    spread = checks.positive(xi, "fluctuation_gain.xi")
     if not isinstance(neuron, AbstractFiringNeuron):
         raise ValueError(
             f"fluctuation_gain.neuron must fire at a threshold, got {neuron!r}."
@@ -73,7 +73,7 @@ def fluctuation_gain(
     zero = jnp.zeros((), rest.v.dtype)
     _, response = jax.jvp(trace, (zero,), (jnp.ones_like(zero),))
     variance = p * (1 - p) * jnp.sum(response**2) + (p * jnp.sum(response)) ** 2
-    return (neuron.level(rest) - rest.v) / (xi * jnp.sqrt(variance))
+    return (neuron.level(rest) - rest.v) / (spread * jnp.sqrt(variance))
 
 
 def initialise(

@@ -34,8 +34,8 @@ class LeakyIntegrator(AbstractNeuron[LeakyIntegratorState]):
     @classmethod
     def from_decay(cls, decay: float = 0.9, *, dt: float = 1.0) -> "LeakyIntegrator":
         r"""The unit of machine learning, $v_t = decay \cdot v_{t-1} + x_t$ for steps of `dt`."""
-        decay = proper_decay(decay, "LeakyIntegrator.from_decay.decay")
-        return cls(tau_m=-dt / jnp.log(decay), r_m=1 / (1 - decay))
+        kept = proper_decay(decay, "LeakyIntegrator.from_decay.decay")
+        return cls(tau_m=-dt / jnp.log(kept), r_m=1 / (1 - kept))
 
     def rest(self):
         return LeakyIntegratorState(0 * self.tau_m)

@@ -68,7 +68,7 @@ class Stateless(AbstractStateless):
     Raises `ValueError` for layers that equinox gives a state or a key at each call.
     """
 
-    f: Callable[[Array], Array]
+    f: Any  # Array -> Array
     axes: int = eqx.field(static=True)
 
     def __init__(self, f: Callable[[Array], Array], axes: int | None = None):
