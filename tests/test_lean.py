@@ -1,6 +1,7 @@
 """The memory-lean whole-sequence form of neurons: the same numbers and gradients as a scan."""
 
 import dataclasses
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -124,6 +125,31 @@ def test_inputs_of_another_type_or_shape_are_taken(key):
         x = jnp.asarray(x)
         state = neuron.init((4,))
         close(neuron.unroll(state, x, 1.0), scanned(neuron, state, x))
+
+
+class OwnState(NamedTuple):
+    v: Any
+    refractory: Any
+
+
+class OwnNeuron(snn.AbstractFiringNeuron):
+    """A leaky neuron as a user would write it, and say that it is linear."""
+
+    linear_advance: ClassVar[bool] = True
+
+    def rest(self):
+        return OwnState(jnp.asarray(0.0), self.free_to_fire())
+
+    def derivative(self, state, current):
+        return {"v": (current - state.v) / 5}
+
+
+def test_a_neuron_of_ones_own_may_be_linear(inputs):
+    neuron = OwnNeuron(threshold=1.0, v_reset=0.0)
+    args = neuron, neuron.init((3, 4)), 5 * inputs
+    assert lean(*args)[1].sum() > 5
+    grad = lambda method: jax.grad(lambda x: loss(method, *args[:2], x))(args[2])
+    close(grad(lean), grad(scanned))
 
 
 def test_an_empty_population_is_run():

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import optax
+from side import Side
 from workloads import MEAN_SPIKES
 
 
@@ -21,3 +22,25 @@ def inputs(data, channels_last=False):
         x = jnp.moveaxis(x, 2, -1)
     extra = [jnp.asarray(data[k]) for k in ("labels", "cotangent") if k in data]
     return jax.block_until_ready(x), *(extra or [None])
+
+
+def alone(run, x, cotangent) -> Side:
+    """The side of a neuron without weights, `run` being its spikes of inputs."""
+    forward = jax.jit(run)
+
+    @jax.jit
+    def both(x, cotangent):
+        spikes, pull = jax.vjp(run, x)
+        return spikes, pull(cotangent)[0]
+
+    def gradients():
+        spikes, grad = both(x, cotangent)
+        return jnp.vdot(spikes, cotangent), {"x": grad}
+
+    return Side(
+        {
+            "forward": lambda: jax.block_until_ready(forward(x)),
+            "forward + backward": lambda: jax.block_until_ready(both(x, cotangent)),
+        },
+        gradients,
+    )

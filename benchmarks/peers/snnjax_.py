@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 import side
 from jax.sharding import NamedSharding, PartitionSpec
-from jax_side import criterion, inputs
+from jax_side import alone, criterion, inputs
 from side import Side
 from workloads import DECAY, LEARNING_RATE, channels_first, channels_last
 
@@ -62,7 +62,7 @@ def build(work, data, remat=None, mesh=None):
     if mesh is not None:  # the batch divided: all that a user does for it
         x = jax.device_put(x, NamedSharding(mesh, PartitionSpec(None, "batch")))
     if work.kind == "lif":
-        return alone(lif(), x, extra)
+        return alone(lambda x: snn.unroll(lif(), x).outputs, x, extra)
     judge = criterion(work, extra)
     start, rebuild = snn.trainable(network(work, data), "*weight")
 
@@ -107,27 +107,6 @@ def build(work, data, remat=None, mesh=None):
         return float(value)
 
     return Side({"training step": train}, gradients)
-
-
-def alone(model, x, cotangent) -> Side:
-    forward = jax.jit(lambda x: snn.unroll(model, x).outputs)
-
-    @jax.jit
-    def both(x, cotangent):
-        spikes, pull = jax.vjp(lambda x: snn.unroll(model, x).outputs, x)
-        return spikes, pull(cotangent)[0]
-
-    def gradients():
-        spikes, grad = both(x, cotangent)
-        return jnp.vdot(spikes, cotangent), {"x": grad}
-
-    return Side(
-        {
-            "forward": lambda: jax.block_until_ready(forward(x)),
-            "forward + backward": lambda: jax.block_until_ready(both(x, cotangent)),
-        },
-        gradients,
-    )
 
 
 if __name__ == "__main__":

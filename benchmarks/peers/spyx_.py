@@ -11,7 +11,7 @@ import side
 import spyx
 import spyx.nn as snn
 from flax import nnx
-from jax_side import criterion, inputs
+from jax_side import alone, criterion, inputs
 from side import Side
 from workloads import DECAY, LEARNING_RATE, channels_first, channels_last
 
@@ -114,7 +114,8 @@ def weights(work, grads):
 def build(work, data):
     x, extra = inputs(data, channels_last=work.kind == "conv")
     if work.kind == "lif":
-        return alone(network(work, data), x, extra)
+        net = network(work, data)
+        return alone(lambda x: snn.run(net, x)[0], x, extra)
     judge = criterion(work, extra)
     loss = lambda net, x: judge(snn.run(net, x)[0])
     value_and_grad = nnx.jit(nnx.value_and_grad(loss))
@@ -134,27 +135,6 @@ def build(work, data):
         {
             "forward": lambda: jax.block_until_ready(forward(net, x)),
             "forward + backward": lambda: jax.block_until_ready(value_and_grad(net, x)),
-        },
-        gradients,
-    )
-
-
-def alone(lif, x, cotangent) -> Side:
-    forward = jax.jit(lambda x: snn.run(lif, x)[0])
-
-    @jax.jit
-    def both(x, cotangent):
-        spikes, pull = jax.vjp(lambda x: snn.run(lif, x)[0], x)
-        return spikes, pull(cotangent)[0]
-
-    def gradients():
-        spikes, grad = both(x, cotangent)
-        return jnp.vdot(spikes, cotangent), {"x": grad}
-
-    return Side(
-        {
-            "forward": lambda: jax.block_until_ready(forward(x)),
-            "forward + backward": lambda: jax.block_until_ready(both(x, cotangent)),
         },
         gradients,
     )

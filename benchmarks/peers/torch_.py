@@ -10,7 +10,7 @@ weights is one product over the whole sequence.
 import side
 import torch
 from torch import nn
-from torch_side import conv, linear, serve
+from torch_side import network, serve
 from workloads import DECAY
 
 CHUNK = 2**17  # numbers that stay in cache between the passes over them
@@ -113,34 +113,11 @@ class Last(nn.Module):
         return self.function(x)
 
 
-class OverTime(nn.Sequential):
-    """Layers that keep no state, over time and batch at once."""
-
-    def forward(self, x):
-        return super().forward(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+def spiking(recurrent=None):
+    return LIF() if recurrent is None else Recurrent(recurrent)
 
 
-def make(work, data):
-    if work.kind == "lif":
-        return LIF()
-    w1 = linear(data["w1"])
-    if work.kind == "linear":
-        return nn.Sequential(w1, LIF())
-    read = Last(Readout.apply)
-    if work.kind == "dense":
-        return nn.Sequential(w1, LIF(), linear(data["w2"]), LIF(), linear(data["w3"]), read)
-    if work.kind == "recurrent":
-        return nn.Sequential(w1, Recurrent(data["recurrent"]), linear(data["w2"]), read)
-    return nn.Sequential(
-        OverTime(conv(data["conv1"])),
-        LIF(),
-        OverTime(nn.AvgPool2d(2), conv(data["conv2"])),
-        LIF(),
-        OverTime(nn.AvgPool2d(2), nn.Flatten(), w1),
-        LIF(),
-        Last(lambda s: s.mean(0)),
-    )
-
+make = network(spiking, lambda: Last(Readout.apply))
 
 if __name__ == "__main__":
     side.main(lambda work, data: serve(make, work, data), "torch")

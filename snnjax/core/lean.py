@@ -105,7 +105,7 @@ def _zeros(g):
 
 def _forward(neuron, feedback, dt, state, inputs):
     """Last state, spikes, and every state before its reset."""
-    dtype = trace_dtype(neuron.trace_dtype, inputs.dtype)
+    dtype = trace_dtype(getattr(neuron, "trace_dtype", None), inputs.dtype)
     narrow = dtype != inputs.dtype
 
     def body(state, x):

@@ -61,10 +61,6 @@ class AbstractNeuron(AbstractDynamics[S]):
         False  # True: the state has a field `noise`, and init a key
     )
 
-    linear_advance: ClassVar[bool] = (
-        False  # True: `advance` is linear in state and input together
-    )
-
     @abc.abstractmethod
     def rest(self) -> S:
         """The state at the start, each field a scalar or as large as the parameters.
@@ -180,6 +176,10 @@ class AbstractFiringNeuron(AbstractNeuron[S]):
     - `detach_reset`: whether gradients stop at the reset (Zenke & Vogels 2021, Neural
       Comput. 33:899) or pass through it.
     """
+
+    linear_advance: ClassVar[bool] = (
+        False  # True: `advance` is linear in state and input together
+    )
 
     threshold: Threshold = fires_at(-50.0)
     v_reset: Float[Array, "..."] = parameter(-65.0, "mV", kw_only=True)
