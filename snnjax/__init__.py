@@ -66,6 +66,7 @@ from snnjax.core.unroll import Rollout, unroll
 from snnjax.core.versions import warn_if_miscompiling as _warn_if_miscompiling
 from snnjax.layers import *  # noqa: F403
 from snnjax.neurons import *  # noqa: F403
+from snnjax.synapses import *  # noqa: F403
 from snnjax.training import *  # noqa: F403
 
 __version__ = _version()
