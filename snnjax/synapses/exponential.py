@@ -3,11 +3,10 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, Float
 
-from snnjax.core.linear import divided_exp
 from snnjax.core.parameters import parameter
-from snnjax.synapses.kinetic import AbstractKineticReceptor
+from snnjax.synapses.kinetic import AbstractKineticReceptor, held_share
 
 
 class ExponentialState(NamedTuple):
@@ -43,14 +42,5 @@ class Exponential(AbstractKineticReceptor[ExponentialState]):
     def advance(self, state, dt):
         return ExponentialState(state.s * jnp.exp(-dt / self.tau_syn))
 
-    def held(
-        self,
-        state: ExponentialState,
-        dt: Float[ArrayLike, ""],
-        tau_m: Float[ArrayLike, "*n"] | None,
-    ) -> Float[Array, "*n"]:
-        decay = -dt / self.tau_syn
-        leak = jnp.zeros_like(decay) if tau_m is None else -dt / tau_m
-        # Of what a membrane keeps of s, and what it would keep of a constant current.
-        constant = divided_exp(leak, jnp.zeros_like(leak))
-        return state.s * (divided_exp(decay, leak) / constant)
+    def held(self, state, dt, tau_m):
+        return state.s * held_share(dt, tau_m, self.tau_syn)

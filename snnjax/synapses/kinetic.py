@@ -3,8 +3,10 @@
 import abc
 from typing import Any, TypeVar
 
+import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
+from snnjax.core.linear import divided_exp
 from snnjax.core.parameters import parameter
 from snnjax.synapses.base import AbstractReceptor
 
@@ -33,3 +35,21 @@ class AbstractKineticReceptor(AbstractReceptor[S]):
             return self.held(state, dt, tau_m)
         g, e_rev = self.held(state, dt, None), self.e_rev
         return lambda v: g * (e_rev - v)
+
+
+def held_share(
+    dt: Float[ArrayLike, ""],
+    tau_m: Float[ArrayLike, "*n"] | None,
+    *tau: Float[Array, "..."],
+) -> Float[Array, "..."]:
+    r"""The constant $c$ that counts over a step as the decay of a chain of time constants.
+
+    A chain of one or two equations with `tau` (ms) starts at 1 in its first member and feeds
+    the next at rate 1 / ms; on a membrane of `tau_m` (ms; None has no leak, so that c is a
+    mean) its last member does over `dt` (ms) what c does. In divided differences of exp,
+    $$c = dt^{n-1} \frac{\exp[-dt/\tau_1, .., -dt/\tau_n, -dt/\tau_m]}{\exp[-dt/\tau_m, 0]}$$
+    """
+    points = [-dt / t for t in tau]
+    leak = jnp.zeros_like(points[0]) if tau_m is None else -dt / tau_m
+    constant = divided_exp(leak, jnp.zeros_like(leak))
+    return dt ** (len(tau) - 1) * divided_exp(*points, leak) / constant
