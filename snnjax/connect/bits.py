@@ -1,0 +1,44 @@
+"""Which of many neurons are active, as bits of 32-bit words."""
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Int, UInt32
+
+BITS = 32
+
+
+def pack(active: Bool[Array, "n"]) -> UInt32[Array, "words"]:
+    """Neuron i is bit `i // words` of word `i % words`: a layout that packs without shuffles."""
+    n = active.shape[-1]
+    words = -(-n // BITS)
+    bits = jnp.pad(active, (0, words * BITS - n)).reshape(BITS, words).astype(jnp.uint32)
+    packed = bits[0]
+    for b in range(1, BITS):  # a chain of slices: a reduction along an axis of 32 is slower
+        packed = packed | (bits[b] << b)
+    return packed
+
+
+def unpack(words: UInt32[Array, "words"], n: int) -> Bool[Array, "n"]:
+    """The inverse of `pack`, for `n` neurons."""
+    bits = words >> jnp.arange(BITS, dtype=jnp.uint32)[:, None]
+    return ((bits & 1) > 0).reshape(-1)[:n]
+
+
+def count(words: UInt32[Array, "words"]) -> Int[Array, ""]:
+    """How many are active."""
+    return lax.population_count(words).sum(dtype=jnp.uint32).astype(jnp.int32)
+
+
+def for_each(words: UInt32[Array, "words"], visit, carry):
+    """`carry = visit(carry, i)` for each active neuron i: a loop over the bits that are set."""
+    n_words = words.shape[0]
+
+    def word(k, carry):
+        def lowest(left_and_carry):
+            left, carry = left_and_carry
+            bit = lax.population_count((left & (~left + 1)) - 1).astype(jnp.int32)
+            return left & (left - 1), visit(carry, bit * n_words + k)
+
+        return lax.while_loop(lambda c: c[0] != 0, lowest, (words[k], carry))[1]
+
+    return lax.fori_loop(0, n_words, word, carry)

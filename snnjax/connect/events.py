@@ -1,0 +1,256 @@
+r"""Spikes through synapses, at a cost in proportion to the spikes, and all its derivatives.
+
+What a projection does is one trilinear form of what its source neurons send (`amount`), its
+weights and a buffer b that is indexed by target (and by time, with delays),
+
+$$T(b, amount, weight) = \sum_{i \in active} amount_i \sum_k weight_{ik} \, b_{place(i, k)},$$
+
+taken apart in three ways: `push` adds $\partial T / \partial b$ to a buffer, `pull` is
+$\partial T / \partial amount$ and `credit` adds $\partial T / \partial weight$ to a total. Each is
+linear in each of its arguments, and transposes into the other two; so they are primitives of
+jax, with these rules, and compose under grad, jvp, vmap and scan to any order. Their forward
+forms are loops of dynamic length over the active rows, which jax could not differentiate.
+
+A push also hands its weights on, unchanged. Carried through a loop over time in this way, the
+gradient of the weights is added to in place on the way back, row by row; as a constant of the
+loop it would be one array of all synapses a step.
+"""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+
+from snnjax.connect import bits
+from snnjax.connect.lists import listed_credit, listed_pull, listed_push
+from snnjax.connect.rows import AbstractRows
+
+
+def push(buffer, amount, weight, active, support, shift, rows: AbstractRows, form=None):
+    """(`buffer` with the rows of `active` neurons added, `weight`).
+
+    - `buffer`: flat, float. `amount`: what each source sends, 0 where it is not active.
+    - `weight`: one a synapse, as `rows` takes it, or one number.
+    - `active`, `support`: packed bits (`bits.pack`) of the sources that send, and of those whose
+      amount may have a tangent: no others pass gradient.
+    - `form`: "loop" or "list" (see `connect/lists.py`); by default what suits the device.
+    """
+    leaves, tree = jax.tree.flatten(rows)
+    arrays = (buffer, amount, weight, active, support, jnp.asarray(shift, jnp.int32))
+    return _push.bind(*arrays, *leaves, tree=tree, form=form)
+
+
+def _rows(leaves, tree) -> Any:
+    return jax.tree.unflatten(tree, leaves)
+
+
+# Forward: loops over the active rows, and nothing else.
+
+
+def _push_loop(buffer, amount, weight, active, support, shift, *leaves, tree):
+    del support
+    rows = _rows(leaves, tree)
+    visit = lambda buffer, i: rows.add(buffer, i, amount[i], weight, shift)
+    return [bits.for_each(active, visit, buffer), weight]
+
+
+def _pull_loop(buffer, weight, active, shift, *leaves, tree):
+    rows = _rows(leaves, tree)
+
+    def visit(total, i):
+        one = rows.dot(buffer, i, weight, shift)
+        return lax.dynamic_update_index_in_dim(total, one, i, 0)
+
+    return [bits.for_each(active, visit, jnp.zeros(rows.n, buffer.dtype))]
+
+
+def _credit_loop(total, buffer, amount, active, support, shift, *leaves, tree):
+    del support
+    rows = _rows(leaves, tree)
+    visit = lambda total, i: rows.gather(total, buffer, i, amount[i], shift)
+    return [bits.for_each(active, visit, total)]
+
+
+def _listed_push(buffer, amount, weight, active, support, shift, *leaves, tree):
+    del support
+    rows = _rows(leaves, tree)
+    return [listed_push(buffer, amount, weight, active, shift, rows), weight]
+
+
+def _listed_pull(buffer, weight, active, shift, *leaves, tree):
+    return [listed_pull(buffer, weight, active, shift, _rows(leaves, tree))]
+
+
+def _listed_credit(total, buffer, amount, active, support, shift, *leaves, tree):
+    del support
+    return [listed_credit(total, buffer, amount, active, shift, _rows(leaves, tree))]
+
+
+# Shapes.
+
+
+def _push_shape(buffer, amount, weight, *_, **__):
+    del amount
+    return [buffer, weight]
+
+
+def _pull_shape(buffer, weight, active, shift, *leaves, tree, form):
+    del weight, active, shift, form
+    return [buffer.update(shape=(_rows(leaves, tree).n,))]
+
+
+def _credit_shape(total, *_, **__):
+    return [total]
+
+
+# Derivatives. What is linear in several arguments has one term for each that has a tangent.
+# Amounts that have a tangent are those of `support`.
+
+
+def _push_jvp(primals, tangents, **p):
+    buffer, amount, weight, active, support, *rest = primals
+    d_buffer, d_amount, d_weight = tangents[:3]
+    d_buffer = ad.instantiate_zeros(d_buffer)
+    if not isinstance(d_amount, ad.Zero):
+        d_buffer, _ = _push.bind(d_buffer, d_amount, weight, support, support, *rest, **p)
+    if not isinstance(d_weight, ad.Zero):
+        linear = (d_buffer, amount, d_weight, active, support, *rest)
+        d_buffer, d_weight = _push.bind(*linear, **p)
+    return _push.bind(*primals, **p), [d_buffer, d_weight]
+
+
+def _push_transpose(cotangents, buffer, amount, weight, active, support, *rest, **p):
+    ct, ct_weight = cotangents
+    d_amount, d_weight = None, ct_weight
+    if not isinstance(ct, ad.Zero):
+        if ad.is_undefined_primal(amount):
+            d_amount = _pull.bind(ct, weight, active, *rest, **p)[0]
+        if ad.is_undefined_primal(weight):
+            total = _zeros(weight) if isinstance(ct_weight, ad.Zero) else ct_weight
+            d_weight = _credit.bind(total, ct, amount, active, support, *rest, **p)[0]
+    return _cotangents((buffer, amount, weight), (ct, d_amount, d_weight), 2 + len(rest))
+
+
+def _pull_jvp(primals, tangents, **p):
+    buffer, weight, *rest = primals
+    d_buffer, d_weight = tangents[:2]
+    terms = []
+    if not isinstance(d_buffer, ad.Zero):
+        terms += _pull.bind(d_buffer, weight, *rest, **p)
+    if not isinstance(d_weight, ad.Zero):
+        terms += _pull.bind(buffer, d_weight, *rest, **p)
+    return _pull.bind(*primals, **p), [sum(terms[1:], terms[0])]
+
+
+def _pull_transpose(cotangents, buffer, weight, active, *rest, **p):
+    (ct,) = cotangents
+    d_buffer = d_weight = None
+    if not isinstance(ct, ad.Zero):
+        rows = (active, active, *rest)
+        if ad.is_undefined_primal(buffer):
+            d_buffer = _push.bind(_zeros(buffer), ct, weight, *rows, **p)[0]
+        if ad.is_undefined_primal(weight):
+            d_weight = _credit.bind(_zeros(weight), buffer, ct, *rows, **p)[0]
+    return _cotangents((buffer, weight), (d_buffer, d_weight), 1 + len(rest))
+
+
+def _credit_jvp(primals, tangents, **p):
+    _, buffer, amount, active, support, *rest = primals
+    d_total, d_buffer, d_amount = tangents[:3]
+    d_total = ad.instantiate_zeros(d_total)
+    if not isinstance(d_buffer, ad.Zero):
+        linear = (d_total, d_buffer, amount, active, support, *rest)
+        (d_total,) = _credit.bind(*linear, **p)
+    if not isinstance(d_amount, ad.Zero):
+        linear = (d_total, buffer, d_amount, support, support, *rest)
+        (d_total,) = _credit.bind(*linear, **p)
+    return _credit.bind(*primals, **p), [d_total]
+
+
+def _credit_transpose(cotangents, total, buffer, amount, active, support, *rest, **p):
+    (ct,) = cotangents
+    d_buffer = d_amount = None
+    if not isinstance(ct, ad.Zero):
+        if ad.is_undefined_primal(buffer):
+            none = _zeros(buffer)
+            d_buffer = _push.bind(none, amount, ct, active, support, *rest, **p)[0]
+        if ad.is_undefined_primal(amount):
+            d_amount = _pull.bind(buffer, ct, active, *rest, **p)[0]
+    return _cotangents((total, buffer, amount), (ct, d_buffer, d_amount), 2 + len(rest))
+
+
+def _cotangents(arguments, values, n_more: int) -> list[Any]:
+    """`values` for those arguments that are linear; None for the rest and `n_more` others."""
+    linear = map(ad.is_undefined_primal, arguments)
+    found = [v if yes else None for yes, v in zip(linear, values, strict=True)]
+    return found + [None] * n_more
+
+
+def _zeros(undefined) -> Any:
+    return jnp.zeros(undefined.aval.shape, undefined.aval.dtype)
+
+
+# Batches: one after the other. What is threaded through and is not batched stays so.
+
+
+def _batch(primitive, threaded: dict[int, int], args, dims, **params):
+    """`threaded`: by argument, the output that is the same thing after the call."""
+    mapped = [d is not None for d in dims]
+    xs = [
+        jnp.moveaxis(a, d, 0) if m else None
+        for a, d, m in zip(args, dims, mapped, strict=True)
+    ]
+    carried = {k: out for k, out in threaded.items() if not mapped[k]}
+
+    def one(carry, slices):
+        given = dict(zip(carried, carry, strict=True))
+        call = [
+            s if m else given.get(k, a)
+            for k, (a, s, m) in enumerate(zip(args, slices, mapped, strict=True))
+        ]
+        out = primitive.bind(*call, **params)
+        return [out[o] for o in carried.values()], [
+            None if k in carried.values() else x for k, x in enumerate(out)
+        ]
+
+    carry, ys = lax.scan(one, [args[k] for k in carried], xs)
+    after = dict(zip(carried.values(), carry, strict=True))
+    outputs = [after[k] if k in after else y for k, y in enumerate(ys)]
+    return outputs, [None if k in after else 0 for k in range(len(ys))]
+
+
+def _primitive(name, shape, loop, listed, jvp, transpose, threaded) -> Primitive:
+    p = Primitive(name)
+    p.multiple_results = True
+    p.def_abstract_eval(shape)
+    p.def_impl(jax.jit(p.bind, static_argnames=("tree", "form")))
+    ad.primitive_jvps[p] = jvp
+    ad.primitive_transposes[p] = transpose
+    batching.primitive_batchers[p] = partial(_batch, p, threaded)
+
+    def lower(default):
+        def run(*args, tree, form):
+            chosen = {"loop": loop, "list": listed}[form or default]
+            return chosen(*args, tree=tree)
+
+        return mlir.lower_fun(run, multiple_results=True)
+
+    mlir.register_lowering(p, lower("list"))
+    mlir.register_lowering(p, lower("loop"), platform="cpu")
+    return p
+
+
+_push = _primitive(
+    "push", _push_shape, _push_loop, _listed_push, _push_jvp, _push_transpose, {2: 1}
+)
+_pull = _primitive(
+    "pull", _pull_shape, _pull_loop, _listed_pull, _pull_jvp, _pull_transpose, {}
+)
+_credit = _primitive(
+    *("credit", _credit_shape, _credit_loop, _listed_credit, _credit_jvp),
+    *(_credit_transpose, {}),
+)

@@ -1,0 +1,90 @@
+"""The forms of `connect/events.py` for devices that do many things at once.
+
+A list of fixed size of active rows is taken apart into synapses, which are added by one
+scatter. More active rows than fit take further rounds, so that none is lost. Where rows are
+those of a matrix, it is one product.
+"""
+
+import jax.numpy as jnp
+from jax import lax
+
+from snnjax.connect import bits
+from snnjax.connect.rows import AbstractRows, DenseRows, SparseRows, place
+
+
+def listed_push(buffer, amount, weight, active, shift, rows: AbstractRows):
+    """As `push`, without handing on the weights."""
+    if isinstance(rows, DenseRows):
+        sent = jnp.where(bits.unpack(active, rows.n), amount, 0) @ matrix(rows, weight)
+        start, old = rows.piece(buffer, shift)
+        return lax.dynamic_update_slice_in_dim(buffer, old + sent, start, 0)
+
+    def some(buffer, i, synapse, at):
+        one = amount.at[i].get(mode="fill", fill_value=0)[:, None] * _of(weight, synapse)
+        return buffer.at[at].add(one, mode="drop")
+
+    return _rounds(rows, active, shift, buffer.shape[0], some, buffer)
+
+
+def listed_pull(buffer, weight, active, shift, rows: AbstractRows):
+    """As `pull`."""
+    if isinstance(rows, DenseRows):
+        pulled = matrix(rows, weight) @ rows.piece(buffer, shift)[1]
+        return jnp.where(bits.unpack(active, rows.n), pulled, 0)
+
+    def some(total, i, synapse, at):
+        terms = buffer.at[at].get(mode="fill", fill_value=0) * _of(weight, synapse)
+        return total.at[i].add(terms.sum(1), mode="drop")
+
+    total = jnp.zeros(rows.n, buffer.dtype)
+    return _rounds(rows, active, shift, buffer.shape[0], some, total)
+
+
+def listed_credit(total, buffer, amount, active, shift, rows: AbstractRows):
+    """As `credit`."""
+    if isinstance(rows, DenseRows):
+        sent = jnp.where(bits.unpack(active, rows.n), amount, 0)
+        piece = rows.piece(buffer, shift)[1]
+        if rows.counts is None:
+            return total + sent[:, None] * piece
+        return total + sent @ (rows.counts.astype(piece.dtype) @ piece)
+
+    def some(total, i, synapse, at):
+        sent = amount.at[i].get(mode="fill", fill_value=0)[:, None]
+        terms = sent * buffer.at[at].get(mode="fill", fill_value=0)
+        return total.at[synapse].add(terms, mode="drop") if total.ndim else total + terms.sum()
+
+    return _rounds(rows, active, shift, buffer.shape[0], some, total)
+
+
+def matrix(rows: DenseRows, weight):
+    """The weights of all pairs."""
+    return weight if rows.counts is None else weight * rows.counts
+
+
+def _of(weight, synapse):
+    return weight.at[synapse].get(mode="fill", fill_value=0) if weight.ndim else weight
+
+
+def _rounds(rows: SparseRows, active, shift, size: int, some, carry):
+    """`carry = some(carry, rows, their synapses, places)`, `capacity` rows at a time.
+
+    What is not there has an index beyond the end.
+    """
+    capacity = min(rows.capacity, rows.n)
+    listed = jnp.nonzero(bits.unpack(active, rows.n), size=rows.n, fill_value=rows.n)[0]
+    listed = jnp.pad(listed, (0, -rows.n % capacity), constant_values=rows.n)
+    n_synapses = rows.index.shape[0]
+
+    def one(k, carry):
+        i = lax.dynamic_slice_in_dim(listed, k * capacity, capacity)
+        first, end = rows.indptr[i], rows.indptr[jnp.minimum(i + 1, rows.n)]
+        synapse = first[:, None] + jnp.arange(rows.longest, dtype=first.dtype)
+        there = synapse < end[:, None]
+        synapse = jnp.where(there, synapse, n_synapses)
+        at = rows.index.at[synapse].get(mode="fill", fill_value=0)
+        at = jnp.where(there, place(at + shift, size, rows.wraps), size)
+        return some(carry, i, synapse, at)
+
+    n_rounds = (bits.count(active) + capacity - 1) // capacity
+    return lax.fori_loop(0, n_rounds, one, carry)

@@ -1,0 +1,134 @@
+"""The synapses of a projection as rows, one row a source neuron, in three forms.
+
+A row is a linear map from its weights to a flat buffer. What it can do is add itself to a
+buffer, and the two ways in which that is transposed: be dotted with a buffer, and gather from
+it what belongs to each of its weights. `connect/events.py` loops over rows.
+"""
+
+import abc
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Int
+
+
+class AbstractRows(eqx.Module):
+    """Rows of synapses. Their `weight` is apart: one a synapse, or one number for all.
+
+    `shift` is added to each position in the buffer, and positions beyond its end go on at its
+    start, if `wraps`.
+    """
+
+    wraps: eqx.AbstractVar[bool]
+
+    @property
+    @abc.abstractmethod
+    def n(self) -> int:
+        """How many rows there are."""
+
+    @abc.abstractmethod
+    def add(self, buffer, i, amount, weight, shift):
+        """`buffer` with `amount` times row i added."""
+
+    @abc.abstractmethod
+    def dot(self, buffer, i, weight, shift):
+        """Row i times `buffer`, summed."""
+
+    @abc.abstractmethod
+    def gather(self, total, buffer, i, amount, shift):
+        """`total`, of the shape of the weights, with `amount` times row i's part of `buffer`."""
+
+
+def place(position, size: int, wraps: bool):
+    return jnp.where(position >= size, position - size, position) if wraps else position
+
+
+class SparseRows(AbstractRows):
+    """Row i has the synapses `indptr[i] .. indptr[i + 1]`, at the positions `index`.
+
+    For lists (`connect/lists.py`): `longest` bounds the length of a row, and `capacity` is how
+    many rows are added at once.
+    """
+
+    indptr: Int[Array, "rows_and_1"]
+    index: Int[Array, "synapses"]
+    longest: int = eqx.field(static=True)
+    capacity: int = eqx.field(static=True)
+    wraps: bool = eqx.field(static=True, default=False)
+
+    @property
+    def n(self):
+        return self.indptr.shape[0] - 1
+
+    def _each(self, i, visit, carry):
+        return lax.fori_loop(self.indptr[i], self.indptr[i + 1], visit, carry)
+
+    def _at(self, k, shift, buffer):
+        return place(self.index[k] + shift, buffer.shape[0], self.wraps)
+
+    def add(self, buffer, i, amount, weight, shift):
+        def synapse(k, buffer):
+            at = self._at(k, shift, buffer)
+            one = weight[k] if weight.ndim else weight
+            old = lax.dynamic_index_in_dim(buffer, at, keepdims=False)
+            return lax.dynamic_update_index_in_dim(buffer, old + amount * one, at, 0)
+
+        return self._each(i, synapse, buffer)
+
+    def dot(self, buffer, i, weight, shift):
+        def synapse(k, total):
+            one = weight[k] if weight.ndim else weight
+            return total + one * buffer[self._at(k, shift, buffer)]
+
+        return self._each(i, synapse, jnp.zeros((), buffer.dtype))
+
+    def gather(self, total, buffer, i, amount, shift):
+        def synapse(k, total):
+            one = amount * buffer[self._at(k, shift, buffer)]
+            if not total.ndim:
+                return total + one
+            old = lax.dynamic_index_in_dim(total, k, keepdims=False)
+            return lax.dynamic_update_index_in_dim(total, old + one, k, 0)
+
+        return self._each(i, synapse, total)
+
+
+class DenseRows(AbstractRows):
+    """Row i is row i of a matrix, and lies in one piece in the buffer, from `start` on.
+
+    `counts`: how many synapses each pair has, where one number is the weight of all; without
+    it the matrix is the weight itself.
+    """
+
+    shape: tuple[int, int] = eqx.field(static=True)
+    start: Any = 0
+    counts: Int[Array, "rows columns"] | None = None
+    wraps: bool = eqx.field(static=True, default=False)
+
+    @property
+    def n(self):
+        return self.shape[0]
+
+    def _row(self, i, weight):
+        return weight[i] if self.counts is None else weight * self.counts[i]
+
+    def piece(self, buffer, shift):
+        start = place(self.start + shift, buffer.shape[0], self.wraps)
+        return start, lax.dynamic_slice_in_dim(buffer, start, self.shape[1])
+
+    def add(self, buffer, i, amount, weight, shift):
+        start, old = self.piece(buffer, shift)
+        new = old + amount * self._row(i, weight)
+        return lax.dynamic_update_slice_in_dim(buffer, new, start, 0)
+
+    def dot(self, buffer, i, weight, shift):
+        return jnp.sum(self._row(i, weight) * self.piece(buffer, shift)[1])
+
+    def gather(self, total, buffer, i, amount, shift):
+        piece = amount * self.piece(buffer, shift)[1]
+        if not total.ndim:
+            return total + jnp.sum(self.counts[i] * piece)
+        old = lax.dynamic_index_in_dim(total, i, keepdims=False)
+        return lax.dynamic_update_index_in_dim(total, old + piece, i, 0)
