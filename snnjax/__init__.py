@@ -47,7 +47,13 @@ from snnjax.core.simulate import (
     StiffnessWarning,
     simulate,
 )
-from snnjax.core.spike_recorders import Events, FirstSpike, LastSpike, SpikeRaster
+from snnjax.core.spike_recorders import (
+    Events,
+    FirstSpike,
+    LastSpike,
+    PopulationRate,
+    SpikeRaster,
+)
 from snnjax.core.surrogates import (
     AbstractSurrogate,
     Arctan,

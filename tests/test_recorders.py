@@ -1,5 +1,8 @@
 """Each recorder against NumPy on the dense trace."""
 
+import functools
+from typing import Any, NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -264,3 +267,224 @@ def test_output_of_any_tree_is_recorded():
     sol = simulate(Echo(), x, 0.5, record=snn.Trace(every=2))
     np.testing.assert_array_equal(sol.ys["a"], [1, 3, 5])
     assert sol.ys["b"][0].shape == (3, 2)
+
+
+# Parts of a network, and some neurons of a population
+
+
+class Slots(NamedTuple):
+    """The state of a toy network: parts side by side in one flat vector, and weights."""
+
+    v: Any
+    weights: Any
+
+    sizes = (("exc", 3), ("inh", 2))
+    parts = ("exc", "inh")
+
+    def part(self, name, output):
+        start = 0
+        for known, size in self.sizes:
+            if known == name:
+                here = slice(start, start + size)
+                return Held(self.v[here]), output[here]
+            start += size
+        raise KeyError(name)
+
+
+class Learner(snn.AbstractDynamics[Slots]):
+    """Puts out its input, and adds what each pair of neurons did together to a matrix."""
+
+    def init(self, shape=(), *, key=None, dt=None):
+        return Slots(jnp.zeros(5), jnp.zeros((5, 5)))
+
+    def step(self, state, input, dt):
+        together = state.weights + input[:, None] * input
+        return Slots(2 * input, together), input
+
+
+class Nested(NamedTuple):
+    column: Any
+    clock: Any
+
+    parts = ("column",)
+
+    def part(self, name, output):
+        return dict(column=(self.column, output["column"]))[name]
+
+
+def learn(recorder, x, **kwargs):
+    return simulate(Learner(), x, 0.5, record=recorder, **kwargs).ys
+
+
+X = (np.random.default_rng(1).random((STEPS, CELLS)) < 0.3).astype(float)
+EXC, INH = X[:, :3], X[:, 3:]
+
+
+def test_parts_of_a_network_go_by_their_names():
+    got = learn(
+        dict(
+            v=snn.Trace("exc.v", "inh.v", "inh.spikes", "exc.output", every=2),
+            one=snn.Trace("inh.v", index=1),
+            count=snn.SpikeCount(of="inh"),
+            sum=snn.Sum("exc.v"),
+            first=snn.FirstSpike(of="inh"),
+            last=snn.LastSpike(of="exc", every=12),
+            rate=snn.PopulationRate(of="exc", every=4),
+            whole=snn.PopulationRate(of="inh"),
+            raster=snn.SpikeRaster(100, "v", of="inh"),
+        ),
+        X,
+    )
+    np.testing.assert_array_equal(got["v"]["exc.v"], 2 * EXC[1::2])
+    np.testing.assert_array_equal(got["v"]["inh.spikes"], INH[1::2])
+    np.testing.assert_array_equal(got["v"]["exc.output"], EXC[1::2])
+    np.testing.assert_array_equal(got["one"], 2 * INH[:, 1])
+    np.testing.assert_array_equal(got["count"], INH.sum(0))
+    np.testing.assert_array_equal(got["sum"], 2 * EXC.sum(0))
+    np.testing.assert_array_equal(got["first"], 0.5 * (INH.argmax(0) + 1))
+    assert got["last"].shape == (2, 3)
+    hz = bins(EXC, 4).mean((1, 2)) / 0.5 * 1e3
+    np.testing.assert_allclose(got["rate"], hz, rtol=1e-12)
+    np.testing.assert_allclose(got["whole"], INH.mean() / 0.5 * 1e3, rtol=1e-12)
+    steps, cells = np.nonzero(INH)
+    times, indices = got["raster"].trimmed()
+    np.testing.assert_array_equal(times, 0.5 * (steps + 1))
+    np.testing.assert_array_equal(indices, cells)
+    np.testing.assert_array_equal(got["raster"].values[: len(times)], 2.0)
+
+
+def test_names_reach_parts_of_parts_and_beside_them():
+    from snnjax.core.recorders import pick
+
+    state = Nested(Slots(jnp.arange(5.0), jnp.ones((5, 5))), dict(t=jnp.float32(3.0)))
+    output = dict(column=jnp.arange(5) > 2)
+    np.testing.assert_array_equal(pick("column.inh.v", state, output), [3, 4])
+    np.testing.assert_array_equal(pick("column.exc.spikes", state, output), [0, 0, 0])
+    np.testing.assert_array_equal(pick("column.spikes", state, output), output["column"])
+    assert pick("column.weights", state, output).shape == (5, 5)
+    assert pick("clock.t", state, output) == 3.0
+    refuses = functools.partial(pytest.raises, ValueError)
+    with refuses(match=r"no 'column\.ihn\.v'.*Did you mean 'inh'\? Known: exc, inh, v"):
+        pick("column.ihn.v", state, output)
+    with refuses(match="no 'colum.v'.*Did you mean 'column'"):
+        pick("colum.v", state, output)
+    with refuses(match=r"no 'clock\.spikes'"):  # a clock has no output of its own
+        pick("clock.spikes", state, output)
+    with refuses(match=r"no 'exd\.output' to record\. Did you mean 'exc'"):
+        learn(snn.SpikeCount(of="exd"), X)
+
+
+def test_weights_over_time():
+    got = learn(dict(w=snn.Trace("weights", every=6), row=snn.Trace("weights", index=2)), X)
+    so_far = np.cumsum(X[:, :, None] * X[:, None, :], 0)
+    np.testing.assert_array_equal(got["w"], so_far[5::6])
+    np.testing.assert_array_equal(got["row"], so_far[:, 2])
+
+
+MASK = np.array([True, False, False, True, True])
+
+
+@pytest.mark.parametrize(
+    "index", [0, -2, [4, 1], slice(1, 4), slice(None, None, 2), MASK], ids=str
+)
+def test_recorders_of_some_neurons(index):
+    got = record(
+        dict(
+            trace=snn.Trace("v", every=2, index=index),
+            both=snn.Trace("v", "output", index=index),
+            count=snn.SpikeCount(index=index),
+            mean=snn.Mean("v", index=index, every=4),
+            largest=snn.Maximum(negative_v, index=index),
+            first=snn.FirstSpike(index=index),
+            rate=snn.PopulationRate(index=index),
+            raster=snn.SpikeRaster(200, "v", index=index),
+        ),
+        X,
+    )
+    part = X[:, index]
+    np.testing.assert_array_equal(got["trace"], part[1::2])
+    np.testing.assert_array_equal(got["both"]["output"], part)
+    np.testing.assert_array_equal(got["count"], part.sum(0))
+    np.testing.assert_allclose(got["mean"], bins(part, 4).mean(1))
+    np.testing.assert_array_equal(got["largest"], (-part).max(0))
+    np.testing.assert_array_equal(got["first"], 0.5 * (part.argmax(0) + 1))
+    np.testing.assert_allclose(got["rate"], part.mean() * 2000)
+    numbers = np.atleast_1d(np.arange(CELLS)[index])
+    steps, places = np.nonzero(part.reshape(STEPS, -1))
+    times, indices = got["raster"].trimmed()
+    np.testing.assert_array_equal(times, 0.5 * (steps + 1))
+    np.testing.assert_array_equal(indices, numbers[places])
+
+
+def test_some_rows_of_a_grid_keep_their_numbers():
+    x = np.zeros((3, 4, 2))
+    x[1, 2, 1] = x[2, 3, 0] = x[2, 0, 0] = 1
+    got = record(
+        dict(n=snn.SpikeCount(index=[3, 2]), r=snn.SpikeRaster(9, index=[3, 2])), x
+    )
+    np.testing.assert_array_equal(got["n"], [[1, 0], [0, 1]])
+    np.testing.assert_array_equal(got["r"].trimmed()[1], [5, 6])
+
+
+def test_refuses_neurons_that_are_not_there():
+    for index in (5, [0, -6]):
+        with pytest.raises(ValueError, match=r"out of range: there are 5 neurons, 0 to 4"):
+            record(snn.SpikeCount(index=index), X)
+    with pytest.raises(ValueError, match=r"slice\(7, 9, None\) picks none of the 5"):
+        record(snn.Trace("v", index=slice(7, 9)), X)
+    for index in (1.5, "exc", [], [[1, 2]]):
+        with pytest.raises(ValueError, match="index must be a whole number, a list"):
+            snn.SpikeCount(index=index)
+    with pytest.raises(ValueError, match="and this is one value"):
+        record(snn.SpikeCount(index=0), X[:, 0])
+
+
+def test_a_rate_is_that_of_the_time_simulated():
+    run = lambda dt: record(snn.PopulationRate(every=8), X, dt)
+    np.testing.assert_allclose(run(0.1), 5 * run(0.5), rtol=1e-12)
+    single = jax.tree.map(jnp.float32, X)
+    with jax.enable_x64(False):
+        assert record(snn.PopulationRate(), single).dtype == jnp.float32
+
+
+# Lists of spikes, by each of the ways to make them
+
+
+def spike_list(x, batch=False):
+    run = lambda x: record(snn.SpikeRaster(20, "v"), x, throw=False)
+    return jax.vmap(run)(x[None]) if batch else run(x)
+
+
+@pytest.mark.parametrize("n", [1, 31, 32, 33, 70])
+@pytest.mark.parametrize("p", [0.0, 0.02, 1.0])
+@pytest.mark.filterwarnings("ignore::snnjax.LostSpikesWarning")
+def test_a_raster_is_the_same_one_by_one_and_in_a_batch(n, p):
+    x = (np.random.default_rng(n).random((6, n)) < p).astype(float)
+    one, batch = spike_list(x), spike_list(x, batch=True)
+    jax.tree.map(lambda a, b: np.testing.assert_array_equal(a, b[0]), one, batch)
+    steps, cells = np.nonzero(x)
+    assert one.count == len(steps)
+    np.testing.assert_array_equal(one.trimmed()[1], cells[:20])
+    np.testing.assert_array_equal(one.trimmed()[0], 0.5 * (steps[:20] + 1))
+
+
+def test_a_raster_lets_gradients_pass_by():
+    def total(current, raster):
+        lif = snn.LIF(detach_reset=False)
+        records = [snn.Trace(), *[snn.SpikeRaster(50, "v")] * raster]
+        spikes = simulate(lif, jnp.full((60, 3), current), 0.5, record=records).ys[0]
+        return jnp.sum(spikes * jnp.array([1.0, 2.0, 3.0]))
+
+    slope = lambda raster: jax.jit(jax.grad(lambda i: total(i, raster)))(250.0)
+    assert abs(slope(False)) > 1e-3
+    assert float(slope(True)) == pytest.approx(float(slope(False)), rel=1e-12)
+
+
+def test_a_step_without_spikes_costs_a_raster_little():
+    """No scatter and no prefix sum over the population in what is compiled for a CPU."""
+    if jax.default_backend() != "cpu":
+        pytest.skip("of the form for a CPU")
+    run = lambda x: record(snn.SpikeRaster(50), x, throw=False)
+    text = jax.jit(run).lower(jnp.zeros((8, 4000))).as_text()
+    assert "stablehlo.while" in text
+    assert "scatter" not in text and "reduce_window" not in text

@@ -9,9 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from snnjax.core.checks import count, nearest
-
-What = str | Callable[[Any, Any], Any]
+from snnjax.core.checks import count
+from snnjax.core.pick import What, as_index, index_field, of_field, output_of, pick
 
 
 class Now(NamedTuple):
@@ -47,28 +46,6 @@ class AbstractRecorder(eqx.Module):
         """What is kept, from the carry and the last step."""
 
 
-def pick(what: What | tuple[What, ...], state: Any, output: Any) -> Any:
-    """The value(s) that `what` names: a field of the state, "output", or a function's."""
-    if isinstance(what, tuple):
-        if len(what) == 1:
-            return pick(what[0], state, output)
-        return {name: pick(name, state, output) for name in what}
-    if callable(what):
-        return what(state, output)
-    if what in ("output", "spikes"):
-        return output
-    value = state
-    for part in what.split("."):
-        known = value if isinstance(value, dict) else getattr(value, "_fields", ())
-        if part not in known:
-            raise ValueError(
-                f"There is no {what!r} to record.{nearest(part, [*known, 'output'])} "
-                f"Known: {', '.join(map(str, known))}, output."
-            )
-        value = value[part] if isinstance(value, dict) else getattr(value, part)
-    return value
-
-
 def every_field(default=None) -> Any:
     """The field `every` of a recorder: a whole number of steps, or None."""
 
@@ -90,17 +67,22 @@ def every_field(default=None) -> Any:
 class Trace(AbstractRecorder):
     """Values as they are at the end of every `every`-th step: `Trace("v", "m", every=10)`.
 
-    - `what`: names of state fields ("v", "exc.v"), "output" (the spikes), or one function
-      `f(state, output)`; several names give a dictionary. A function is part of the compiled
-      program: make it once, as each new one compiles anew.
+    - `what`: names of state fields ("v"), "output" (the spikes), those of a part of a network
+      ("exc.v", "exc.spikes"), or one function `f(state, output)`; several names give a
+      dictionary. A function is part of the compiled program: make it once, as each new one
+      compiles anew.
+    - `index`: only these neurons: a number, a list of them, a slice or a mask, along the first
+      axis of the population.
     """
 
     what: tuple[What, ...] = eqx.field(static=True)
     every: int | None = every_field(1)
+    index: Any = index_field()
 
-    def __init__(self, *what: What, every: int = 1):
+    def __init__(self, *what: What, every: int = 1, index: Any = None):
         self.what = what or ("output",)
         self.every = every
+        self.index = as_index(index)
 
     def init(self, state, output):
         return ()
@@ -109,16 +91,17 @@ class Trace(AbstractRecorder):
         return ()
 
     def result(self, carry, now, state, output):
-        return pick(self.what, state, output)
+        return pick(self.what, state, output, self.index)
 
 
 class _Running(AbstractRecorder):
     """Shared by running statistics of one value."""
 
     what: eqx.AbstractVar[What]
+    index: eqx.AbstractVar[Any]
 
     def value(self, state, output):
-        x = jnp.asarray(pick(self.what, state, output))
+        x = jnp.asarray(pick(self.what, state, output, self.index))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))  # bfloat16 stops at 256
 
 
@@ -138,20 +121,26 @@ class _AbstractSum(_Running):
 
 
 class SpikeCount(_AbstractSum):
-    """Number of spikes of each neuron: per bin of `every` steps, or of the whole run."""
+    """Number of spikes of each neuron: per bin of `every` steps, or of the whole run.
+
+    - `of`: a part of a network, such as "exc". `index`: only these neurons (see `Trace`).
+    """
 
     every: int | None = every_field()
+    of: str | None = of_field()
+    index: Any = index_field()
 
     @property
     def what(self):
-        return "output"
+        return output_of(self.of)
 
 
 class Sum(_AbstractSum):
-    """Sum over steps of a value (see `Trace`)."""
+    """Sum over steps of a value; `what` and `index` as of a `Trace`."""
 
     what: What = _what("v")
     every: int | None = every_field()
+    index: Any = index_field()
 
 
 class Mean(_Running):
@@ -159,6 +148,7 @@ class Mean(_Running):
 
     what: What = _what("v")
     every: int | None = every_field()
+    index: Any = index_field()
 
     def init(self, state, output):
         return jnp.int32(0), jnp.zeros_like(self.value(state, output))
@@ -177,6 +167,7 @@ class Variance(_Running):
 
     what: What = _what("v")
     every: int | None = every_field()
+    index: Any = index_field()
 
     def init(self, state, output):
         zero = jnp.zeros_like(self.value(state, output))
@@ -197,6 +188,7 @@ class Minimum(_Running):
 
     what: What = _what("v")
     every: int | None = every_field()
+    index: Any = index_field()
 
     def init(self, state, output):
         return jnp.full_like(self.value(state, output), jnp.inf)
@@ -213,6 +205,7 @@ class Maximum(_Running):
 
     what: What = _what("v")
     every: int | None = every_field()
+    index: Any = index_field()
 
     def init(self, state, output):
         return jnp.full_like(self.value(state, output), -jnp.inf)
