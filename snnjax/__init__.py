@@ -71,6 +71,7 @@ from snnjax.core.trainable import Bounded, Positive, named_leaves, trainable
 from snnjax.core.unroll import Rollout, unroll
 from snnjax.core.versions import warn_if_miscompiling as _warn_if_miscompiling
 from snnjax.layers import *  # noqa: F403
+from snnjax.networks import Network, Population, Projection
 from snnjax.neurons import *  # noqa: F403
 from snnjax.synapses import *  # noqa: F403
 from snnjax.training import *  # noqa: F403

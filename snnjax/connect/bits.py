@@ -7,14 +7,15 @@ from jaxtyping import Array, Bool, Int, UInt32
 BITS = 32
 
 
-def pack(active: Bool[Array, "n"]) -> UInt32[Array, "words"]:
+def pack(active: Bool[Array, "... n"]) -> UInt32[Array, "... words"]:
     """Neuron i is bit `i // words` of word `i % words`: a layout that packs without shuffles."""
-    n = active.shape[-1]
+    *lead, n = active.shape
     words = -(-n // BITS)
-    bits = jnp.pad(active, (0, words * BITS - n)).reshape(BITS, words).astype(jnp.uint32)
-    packed = bits[0]
+    padded = jnp.pad(active, [(0, 0)] * len(lead) + [(0, words * BITS - n)])
+    bits = padded.reshape(*lead, BITS, words).astype(jnp.uint32)
+    packed = bits[..., 0, :]
     for b in range(1, BITS):  # a chain of slices: a reduction along an axis of 32 is slower
-        packed = packed | (bits[b] << b)
+        packed = packed | (bits[..., b, :] << b)
     return packed
 
 
@@ -24,9 +25,9 @@ def unpack(words: UInt32[Array, "words"], n: int) -> Bool[Array, "n"]:
     return ((bits & 1) > 0).reshape(-1)[:n]
 
 
-def count(words: UInt32[Array, "words"]) -> Int[Array, ""]:
+def count(words: UInt32[Array, "... words"]) -> Int[Array, "..."]:
     """How many are active."""
-    return lax.population_count(words).sum(dtype=jnp.uint32).astype(jnp.int32)
+    return lax.population_count(words).astype(jnp.int32).sum(-1)
 
 
 def for_each(words: UInt32[Array, "words"], visit, carry):

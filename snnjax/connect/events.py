@@ -112,7 +112,7 @@ def _credit_shape(total, *_, **__):
 
 
 def _push_jvp(primals, tangents, **p):
-    buffer, amount, weight, active, support, *rest = primals
+    _, amount, weight, active, support, *rest = primals
     d_buffer, d_amount, d_weight = tangents[:3]
     d_buffer = ad.instantiate_zeros(d_buffer)
     if not isinstance(d_amount, ad.Zero):
@@ -219,7 +219,7 @@ def _batch(primitive, threaded: dict[int, int], args, dims, **params):
 
     carry, ys = lax.scan(one, [args[k] for k in carried], xs)
     after = dict(zip(carried.values(), carry, strict=True))
-    outputs = [after[k] if k in after else y for k, y in enumerate(ys)]
+    outputs = [after.get(k, y) for k, y in enumerate(ys)]
     return outputs, [None if k in after else 0 for k in range(len(ys))]
 
 

@@ -52,7 +52,9 @@ def listed_credit(total, buffer, amount, active, shift, rows: AbstractRows):
     def some(total, i, synapse, at):
         sent = amount.at[i].get(mode="fill", fill_value=0)[:, None]
         terms = sent * buffer.at[at].get(mode="fill", fill_value=0)
-        return total.at[synapse].add(terms, mode="drop") if total.ndim else total + terms.sum()
+        return (
+            total.at[synapse].add(terms, mode="drop") if total.ndim else total + terms.sum()
+        )
 
     return _rounds(rows, active, shift, buffer.shape[0], some, total)
 

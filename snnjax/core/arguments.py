@@ -18,7 +18,9 @@ from snnjax.core.run import RunState
 def start_state(model, drive, dt, state, shape, key) -> RunState:
     """The state to run from, refusing what is no `RunState`."""
     if state is None:
-        shape = drive.shape(dt) if shape is None else np.broadcast_shapes(shape)
+        if shape is None:
+            shape = () if model.sized else drive.shape(dt)
+        shape = np.broadcast_shapes(shape)
         return RunState(model.init(shape, key=key, dt=dt))
     if not isinstance(state, RunState):
         raise ValueError(

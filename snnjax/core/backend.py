@@ -44,3 +44,14 @@ def convolve_by_rows(in_channels: int, width: int, kernel_width: int) -> bool:
     return (
         jax.default_backend() == "cpu" and in_channels == 1 and width <= 10 * kernel_width
     )
+
+
+# From this density on, a byte for each pair of neurons is cheaper to add to a buffer than a list
+# of targets. And how many pairs may be kept so.
+COUNTS_FROM = 0.04
+MOST_PAIRS = 2**30
+
+
+def list_capacity(n: int) -> int:
+    """How many active rows of `n` a device with lists adds in one round."""
+    return max(32, n // 50)

@@ -69,6 +69,20 @@ class AbstractDynamics(eqx.Module, Generic[S]):
         state, outputs = self.unroll(state, inputs, dt)
         return state, {"": outputs}
 
+    def open(self, state: S, dt: Float[ArrayLike, ""]) -> Any:
+        """The state as a loop over many steps carries it, with what is prepared once for all."""
+        del dt
+        return state
+
+    def close(self, state: Any) -> S:
+        """The state of `open`, or of a step from it, without what was prepared."""
+        return state
+
+    @property
+    def sized(self) -> bool:
+        """Whether the sizes of its populations are its own, and not those of its input."""
+        return False
+
     @property
     def spiking(self) -> bool:
         """Whether the output is spikes."""

@@ -53,10 +53,12 @@ class Run(eqx.Module):
             guard = guard_parameters(self.model), dt
             run = eqx.tree_at(lambda r: (r.model, r.dt), self, guard)
         output, bins = run.open_bins(state)
-        carry = (state.model, state.step, output, bins)
+        opened = run.model.open(state.model, run.dt.astype(run.drive.dtype))
+        carry = (opened, state.step, output, bins)
         periods = sorted({r.every for r in run.recorders if r.every})
         carry, ys = run.block(carry, run.drive.arrays, n_steps, periods)
         (model_state, i, output, bins) = carry
+        model_state = run.model.close(model_state)
         now = Now(i - 1, run.dt)
         for k, r in enumerate(run.recorders):
             if r.every is None:
@@ -106,6 +108,21 @@ class Run(eqx.Module):
         """`state` with the recorders' carries in it, as every chunk but the first has it."""
         bins = (self.recorders, self.open_bins(state)[1])
         return RunState(state.model, state.step, bins)
+
+    @eqx.filter_jit
+    def nothing(self, state: RunState) -> list[Any]:
+        """What the recorders give of no step at all."""
+        output, bins = self.open_bins(state)
+        now = Now(state.step - 1, self.dt)
+        ys = [
+            r.result(held, now, state.model, output)
+            for r, held in zip(self.recorders, bins, strict=True)
+        ]
+        none = lambda y: jnp.asarray(y)[None][:0]
+        return [
+            y if r.every is None else jax.tree.map(none, y)
+            for r, y in zip(self.recorders, ys, strict=True)
+        ]
 
     def open_bins(self, state: RunState) -> tuple[Any, list[Any]]:
         """(an output of zeros, the carries: of `state` if it has those of the recorders)."""

@@ -1,0 +1,258 @@
+"""Networks of populations: one step, whose order is stated here."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float
+
+from snnjax.connect import bits
+from snnjax.core.backend import list_capacity
+from snnjax.core.base import AbstractDynamics
+from snnjax.networks.names import ends_of, name_of, place_of, places_of, receptor_of
+from snnjax.networks.population import Fired, Population, PopulationState
+from snnjax.networks.projection import Projection, Synapses
+from snnjax.networks.send import Senders, arrive, due, send
+from snnjax.networks.state import NetworkState, Place
+
+
+class Network(AbstractDynamics[NetworkState]):
+    r"""Populations of neurons, joined by projections.
+
+        cells = snn.Population(
+            snn.LIF(...), 4000, dict(ampa=snn.Exponential(5.0)), parts=dict(exc=3200, inh=800)
+        )
+        wiring = snn.connect.PairwiseBernoulli(0.02)
+        exc = snn.Projection("exc", "cells", wiring, weight=1.62, receptor="ampa")
+        net = snn.Network(dict(cells=cells), [exc], key=jax.random.key(0))
+        sol = snn.simulate(net, {}, dt=0.1, duration=1000.0, record=snn.SpikeCount())
+
+    A step i covers [i dt, (i + 1) dt):
+
+    1. Spikes that are due arrive: receptors jump by their summed weights.
+    2. Receptors and neurons advance together; a linear membrane exactly (see `synapses`).
+    3. Spikes are found, at the end of the step, and neurons reset.
+    4. Projections send them: a delay of k steps, k >= 1, lets a spike of step i arrive at the
+       start of step i + k. No delay is k = 1.
+
+    A recorded receptor is that at the end of a step, with what arrives at that moment.
+
+    - `populations`: by name. `projections`: a list. `key`: for wiring, weights and delays that
+      are random, each projection's by its place in the list.
+
+    Input: by name a dict, or {} for none: "population" (or a part) is a current (pA),
+    "population.receptor" the summed weights that arrive in a step. Output: the spikes of all
+    neurons, [n_neurons], in the order of the populations; `split` takes it apart.
+    """
+
+    populations: dict[str, Population]
+    synapses: dict[str, Synapses]
+
+    def __init__(
+        self,
+        populations: dict[str, Population],
+        projections: list[Projection] | tuple[Projection, ...] = (),
+        *,
+        key: Any = None,
+    ):
+        self.populations = dict(populations)
+        for name, p in self.populations.items():
+            if not isinstance(p, Population):
+                raise ValueError(
+                    f"Network.populations[{name!r}] must be a Population, got {p!r}."
+                )
+        places = dict(places_of(self.populations))
+        self.synapses = {}
+        for i, spec in enumerate(projections):
+            if not isinstance(spec, Projection):
+                raise ValueError(
+                    f"Network.projections[{i}] must be a Projection, got {spec!r}."
+                )
+            own = None if key is None else jax.random.fold_in(key, i)
+            ends = ends_of(spec, places, self.populations)
+            self.synapses[name_of(spec, self.synapses)] = Synapses.draw(spec, ends, own)
+
+    @property
+    def n_neurons(self) -> int:
+        """Neurons of all populations."""
+        return sum(p.size for p in self.populations.values())
+
+    @property
+    def sized(self) -> bool:
+        return True
+
+    @property
+    def spiking(self) -> bool:
+        return True
+
+    def split(self, x: Float[Array, "... neurons"]) -> dict[str, Array]:
+        """An array with one value a neuron, last, by population and by part."""
+        return {
+            name: x[..., p.offset + p.first : p.offset + p.last]
+            for name, p in places_of(self.populations)
+        }
+
+    def init(self, shape: tuple[int, ...] = (), *, key=None, dt=None) -> NetworkState:
+        """At rest, with nothing under way; `shape` is that of leading batch axes."""
+        names = [*self.populations, *self.synapses]
+        split = [None] * len(names) if key is None else jax.random.split(key, len(names))
+        keys = dict(zip(names, split, strict=True))
+        populations = {
+            name: p.init(shape, key=keys[name], dt=dt)
+            for name, p in self.populations.items()
+        }
+        slots = {}
+        for s in self.synapses.values():
+            slots[s.ends.port] = max(slots.get(s.ends.port, 1), s.slots(dt))
+        waiting = {}
+        for port, n in slots.items():
+            if n > 1:
+                like = self._arrived(populations, port)
+                waiting[port] = jnp.zeros((*shape, n * like.shape[-1]), like.dtype)
+        releases = {
+            name: s.release.init((*shape, s.shape[0]), key=keys[name], dt=dt)
+            for name, s in self.synapses.items()
+            if s.release is not None
+        }
+        none = jnp.int32(0)
+        places = tuple(places_of(self.populations))
+        return NetworkState(populations, waiting, releases, none, none, None, places)
+
+    def open(self, state: NetworkState, dt) -> NetworkState:
+        opened = {}
+        for name, s in self.synapses.items():
+            size = self.populations[s.ends.target].size
+            ring = state.waiting.get(s.ends.port)
+            slots = 1 if ring is None else ring.shape[-1] // size
+            opened[name] = s.rows(dt, size, slots)
+        return eqx.tree_at(lambda s: s.opened, state, opened, is_leaf=lambda x: x is None)
+
+    def close(self, state: NetworkState) -> NetworkState:
+        return eqx.tree_at(
+            lambda s: s.opened, state, None, is_leaf=lambda x: x is state.opened
+        )
+
+    def unroll(self, state, inputs, dt):
+        """As scanning `step`, with what is common to all steps done once."""
+        one = lambda state, input: self.step(state, input, dt)
+        state, outputs = jax.lax.scan(one, self.open(state, dt), inputs)
+        return self.close(state), outputs
+
+    def step(
+        self, state: NetworkState, input: Any, dt: Float[ArrayLike, ""]
+    ) -> tuple[NetworkState, Float[Array, "neurons"]]:
+        """Advance by `dt` (ms): (new state, spikes of all neurons)."""
+        if state.opened is None:
+            state, spikes = self.step(self.open(state, dt), input, dt)
+            return self.close(state), spikes
+        currents, arrivals = self._sorted(input)
+        populations, fired = {}, {}
+        for name, population in self.populations.items():
+            at = state.populations[name]
+            for receptor, arrived in arrivals[name].items():
+                own = population.receptors[receptor].arrive(at.receptors[receptor], arrived)
+                at = at._replace(receptors={**at.receptors, receptor: own})
+            populations[name], fired[name] = population.step(at, currents[name], dt)
+        state = self._send(state, populations, fired, dt)
+        return state, jnp.concatenate([f.spikes for f in fired.values()], axis=-1)
+
+    def _send(
+        self,
+        state: NetworkState,
+        populations: dict[str, PopulationState],
+        fired: dict[str, Fired],
+        dt: Float[ArrayLike, ""],
+    ) -> NetworkState:
+        """Send the spikes of a step, and let arrive what is due at its end."""
+        buffers = dict(state.waiting)
+        for s in self.synapses.values():
+            if s.ends.port not in buffers:
+                buffers[s.ends.port] = self._arrived(populations, s.ends.port)
+        releases, opened, overflowed = dict(state.releases), dict(state.opened), []
+        senders = Senders(populations, fired)
+        for name, s in self.synapses.items():
+            sent = senders.of(s.ends)
+            if s.release is not None:
+                releases[name], sent = senders.through(
+                    s.release, releases[name], s.ends, dt
+                )
+            weight, rows = opened[name]
+            port, size = s.ends.port, self.populations[s.ends.target].size
+            shift = due(buffers[port], state.step, size)
+            buffers[port], weight = send(buffers[port], sent, weight, shift, rows)
+            opened[name] = weight, rows
+            overflowed.append(jnp.any(bits.count(sent.active) > list_capacity(rows.n)))
+        for port, buffer in buffers.items():
+            if port in state.waiting:
+                size = self.populations[port.split(".")[0]].size
+                first = due(buffer, state.step, size)
+                buffers[port], arriving = arrive(buffer, first, size)
+                buffer = self._arrived(populations, port) + arriving
+            populations = self._with_arrived(populations, port, buffer)
+        return NetworkState(
+            populations,
+            {port: buffers[port] for port in state.waiting},
+            releases,
+            state.step + 1,
+            sum(overflowed, state.overflowed),
+            opened,
+            state.places,
+        )
+
+    def _arrived(self, populations: dict[str, PopulationState], port: str) -> Array:
+        """The field of a receptor's state, by "population.receptor", that weights are added to."""
+        population, receptor = port.split(".")
+        field = self.populations[population].receptors[receptor].port
+        return getattr(populations[population].receptors[receptor], field)
+
+    def _with_arrived(self, populations, port: str, value: Array) -> dict:
+        population, receptor = port.split(".")
+        field = self.populations[population].receptors[receptor].port
+        at = populations[population]
+        new = at.receptors[receptor]._replace(**{field: value})
+        at = at._replace(receptors={**at.receptors, receptor: new})
+        return {**populations, population: at}
+
+    def _sorted(self, input: Any) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        """(current by population, arrivals by population and receptor) from the input of a step."""
+        currents = dict.fromkeys(self.populations)
+        arrivals = {name: {} for name in self.populations}
+        if input is None:
+            return currents, arrivals
+        if not isinstance(input, dict):
+            if len(self.populations) > 1:
+                raise ValueError(
+                    "The input of a Network of several populations must be a dict by name, "
+                    f"such as {{'{next(iter(self.populations))}': current}}."
+                )
+            input = {next(iter(self.populations)): input}
+        places = dict(places_of(self.populations))
+        for name, value in input.items():
+            part, _, receptor = name.partition(".")
+            place = place_of(part, places, "Network input")
+            own = self.populations[place.population]
+            into, key = currents, place.population
+            if receptor or "." in name:
+                key = receptor_of(
+                    receptor, place.population, own, f"Network input {name!r}"
+                )
+                into = arrivals[place.population]
+            value = _widened(value, place, own.size, name)
+            into[key] = value if into.get(key) is None else into[key] + value
+        return currents, arrivals
+
+
+def _widened(value: Any, place: Place, size: int, name: str) -> Any:
+    """An input of a part as one of its population; 0 elsewhere."""
+    n = place.last - place.first
+    if jnp.ndim(value) and value.shape[-1] not in (1, n):
+        raise ValueError(
+            f"Network input {name!r} must be one number or one value a neuron for {n} "
+            f"neurons, got shape {value.shape}."
+        )
+    if n == size:
+        return value
+    value = jnp.broadcast_to(value, (*jnp.shape(value)[:-1], n))
+    ends = [(0, 0)] * (value.ndim - 1) + [(place.first, size - place.last)]
+    return jnp.pad(value, ends)

@@ -1,0 +1,195 @@
+"""A projection: how one population, or a part of one, reaches another."""
+
+import math
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from snnjax.connect import propagation
+from snnjax.connect.edges import Edges
+from snnjax.connect.rows import AbstractRows, DenseRows, SparseRows
+from snnjax.connect.values import as_values
+from snnjax.core import checks
+from snnjax.core.backend import list_capacity
+from snnjax.synapses import AbstractRelease
+
+
+class Projection(eqx.Module):
+    """What a user says of a projection; `Network` draws its synapses.
+
+    - `source`, `target`: names of populations or of parts of them.
+    - `wiring`: a rule such as `connect.FixedInDegree(100)`, or `connect.Edges`.
+    - `weight`: what a spike adds to the receptor (pA, nS or mV, as the receptor says): a
+      number, an array with one value a synapse or a matrix [source, target], a distribution
+      such as `connect.Normal(1.0, 0.1)`, or a function of distance.
+    - `delay`: ms, likewise; a delay is rounded to the nearest step, and below dt is refused.
+      None is one step.
+    - `receptor`: on which receptor of the target; not needed if it has only one.
+    - `release`: what the source sends at a spike, such as `TsodyksMarkram()`; by default 1.
+    - `name`: by default "source->target".
+    - `operator`: "sparse", "dense", "counts" or "auto"; see `connect.propagation`.
+    - `interpolate`: share each spike between the two steps next to its delay, so that delays
+      have a gradient.
+    """
+
+    source: str = eqx.field(static=True)
+    target: str = eqx.field(static=True)
+    wiring: Any
+    weight: Any = 1.0
+    delay: Any = None
+    receptor: str | None = eqx.field(default=None, static=True, kw_only=True)
+    release: AbstractRelease | None = eqx.field(default=None, kw_only=True)
+    name: str | None = eqx.field(default=None, static=True, kw_only=True)
+    operator: str = eqx.field(default="auto", static=True, kw_only=True)
+    interpolate: bool = eqx.field(default=False, static=True, kw_only=True)
+
+
+class Ends(NamedTuple):
+    """Where a projection starts and ends: populations, and neurons from .. to in them."""
+
+    source: str
+    source_slice: tuple[int, int]
+    target: str
+    target_slice: tuple[int, int]
+    receptor: str
+
+    @property
+    def port(self) -> str:
+        return f"{self.target}.{self.receptor}"
+
+
+class Synapses(eqx.Module):
+    """The synapses of a projection, drawn: ordered by source, then as the wiring gave them.
+
+    - `weight`: one a synapse, or one number for all. `delay`: ms, likewise; None is one step.
+    - `post`, `indptr`: the synapses of source i are `indptr[i] .. indptr[i + 1]`, on the
+      targets `post`; both None where every source reaches every target, or with `counts`.
+    - `counts`: of synapses for each pair, where that is kept in their place.
+    """
+
+    weight: Float[Array, "..."]
+    delay: Float[Array, "..."] | None
+    post: Int[Array, "synapses"] | None
+    indptr: Int[Array, "sources_and_1"] | None
+    counts: Int[Array, "sources targets"] | None
+    release: AbstractRelease | None
+    ends: Ends = eqx.field(static=True)
+    longest: int = eqx.field(static=True)
+    n_synapses: int = eqx.field(static=True)
+    operator: str = eqx.field(static=True)
+    interpolate: bool = eqx.field(static=True)
+
+    @classmethod
+    def draw(cls, spec: Projection, ends: Ends, key: Any) -> "Synapses":
+        """The synapses of `spec`, by `key`."""
+        keys = (None, None, None) if key is None else jax.random.split(key, 3)
+        n_pre, n_post = (b - a for a, b in (ends.source_slice, ends.target_slice))
+        edges = spec.wiring
+        if not isinstance(edges, Edges):
+            edges = edges(n_pre, n_post, key=keys[0], same=spec.source == spec.target)
+        if (edges.n_pre, edges.n_post) != (n_pre, n_post):
+            raise ValueError(
+                f"Projection {spec.source}->{spec.target} joins {n_pre} to {n_post} neurons, "
+                f"but its wiring is for {edges.n_pre} to {edges.n_post}."
+            )
+        distances = getattr(spec.wiring, "distances", None)
+        values = lambda x, key, what: as_values(
+            x, edges, key=key, distances=distances, name=what
+        )
+        weight = values(spec.weight, keys[1], "Projection.weight")
+        delay = None
+        if spec.delay is not None:
+            delay = values(spec.delay, keys[2], "Projection.delay")
+            checks.above(delay, 0, "Projection.delay", "ms")
+        operator = propagation.choose(
+            spec.operator, edges, weight, delay, plain=not spec.interpolate
+        )
+        degrees = edges.out_degrees()
+        traced = checks.is_traced(degrees)
+        longest = n_post if traced else int(np.max(np.asarray(degrees), initial=0))
+        post, indptr, counts = edges.post, edges.indptr, None
+        if operator == "counts":
+            post, indptr, counts = None, None, propagation.count_pairs(edges)
+        elif operator == "dense" and len(edges) == n_pre * n_post and longest == n_post:
+            post, indptr = None, None
+        return cls(
+            *(weight, delay, post, indptr, counts, spec.release, ends),
+            *(longest, len(edges), operator, spec.interpolate),
+        )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(sources, targets)."""
+        (a, b), (c, d) = self.ends.source_slice, self.ends.target_slice
+        return b - a, d - c
+
+    def steps(self, dt) -> Int[Array, "..."]:
+        """Delays in steps, at least 1."""
+        if self.delay is None:
+            return jnp.int32(1)
+        whole = jnp.floor if self.interpolate else jnp.round
+        steps = whole(jax.lax.stop_gradient(self.delay) / dt * (1 + 1e-6))
+        return jnp.maximum(steps, 1).astype(jnp.int32)
+
+    def slots(self, dt) -> int:
+        """How many steps ahead a spike may arrive, for a concrete `dt`."""
+        if self.delay is None:
+            return 1
+        if checks.is_traced((self.delay, dt)):
+            raise ValueError(
+                "Network.init needs dt (ms) and the delays as numbers, as the longest delay "
+                "sets the size of a buffer: make the state outside jit, or let dt be static."
+            )
+        dt = checks.decimal(dt)
+        shortest, longest = (
+            np.min(self.delay, initial=np.inf),
+            np.max(self.delay, initial=dt),
+        )
+        if shortest < dt * (1 - 1e-3):
+            raise ValueError(
+                f"Projection {self.ends.source}->{self.ends.target} has a delay of "
+                f"{shortest:g} ms, below dt={dt:g} ms: a spike arrives in a later step than it "
+                "is sent. Use a smaller dt, or leave delay out for one step."
+            )
+        steps = longest / dt * (1 + 1e-6)
+        return int(math.floor(steps) + 1 if self.interpolate else round(steps))
+
+    def rows(self, dt, n_target: int, n_slots: int) -> tuple[Any, AbstractRows]:
+        """(weights, rows) for a buffer of `n_slots` steps of `n_target` neurons each."""
+        start = self.ends.target_slice[0]
+        late = n_target * (self.steps(dt) - 1)
+        wraps = n_slots > 1
+        weight = self.weight
+        if self.operator == "sparse":
+            index = self.post + (start + late)
+            indptr, longest = self.indptr, self.longest
+            if self.interpolate and self.delay is not None:
+                rest = self.delay / dt - jax.lax.stop_gradient(jnp.floor(self.delay / dt))
+                index = jnp.stack([index, index + n_target], 1).ravel()
+                weight = jnp.stack([weight * (1 - rest), weight * rest], 1).ravel()
+                indptr, longest = 2 * indptr, 2 * longest
+            capacity = list_capacity(self.shape[0])
+            return weight, SparseRows(indptr, index, longest, capacity, wraps)
+        if self.operator == "dense":
+            weight = self.matrix()
+        return weight, DenseRows(self.shape, start + late, self.counts, wraps)
+
+    def matrix(self) -> Float[Array, "sources targets"]:
+        """The weights of all pairs, summed over the synapses of each."""
+        if self.counts is not None:
+            return self.weight * self.counts
+        if self.post is None:
+            return jnp.broadcast_to(self.weight, self.n_synapses).reshape(self.shape)
+        pre = self.pre()
+        zeros = jnp.zeros(self.shape, self.weight.dtype)
+        return zeros.at[pre, self.post].add(self.weight, mode="drop")
+
+    def pre(self) -> Int[Array, "synapses"]:
+        """The source of each synapse."""
+        sources = jnp.arange(self.shape[0], dtype=jnp.int32)
+        degrees = jnp.diff(self.indptr)
+        return jnp.repeat(sources, degrees, total_repeat_length=self.n_synapses)
