@@ -41,7 +41,7 @@ class Graded(AbstractGraded[None]):
     """
 
     def init(self, shape: tuple[int, ...] = (), *, key=None, dt=None) -> None:
-        return None
+        self.zeros(shape)  # which refuses a shape that does not fit
 
     def step(self, state, input, dt):
         """`input`: (spikes, v) of the sources. Returns no state and the amounts."""
