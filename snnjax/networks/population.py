@@ -97,17 +97,19 @@ class Population(eqx.Module):
         self, state: PopulationState, current: Any, dt: Float[ArrayLike, ""]
     ) -> tuple[PopulationState, Fired]:
         """`dt` (ms) from a state in which what is due has arrived, under a further `current`."""
-        neuron = state.neuron
-        drives, receptors = [] if current is None else [current], {}
+        neuron, drives = state.neuron, [] if current is None else [current]
         for name, receptor in self.receptors.items():
             at = state.receptors[name]
             if isinstance(receptor, Delta):
                 neuron = _jumped(neuron, at.jump, dt)
             else:
                 drives.append(receptor.drive(at, dt, self.tau_m))
-            receptors[name] = receptor.advance(at, dt)
         neuron, fired = self._fire(neuron, _together(drives), dt)
-        return PopulationState(neuron, receptors), fired
+        # Receptors decay only now, so that XLA can overwrite them.
+        held = neuron, fired.spikes, state.receptors
+        neuron, spikes, receptors = _in_order(held)
+        advance = {name: self.receptors[name].advance(r, dt) for name, r in receptors.items()}
+        return PopulationState(neuron, advance), fired._replace(spikes=spikes)
 
     def _fire(self, before: Any, drive: Any, dt) -> tuple[Any, Fired]:
         """A step of the neurons, and the neurons through which a gradient can pass."""
@@ -115,11 +117,20 @@ class Population(eqx.Module):
         if type(model).step is not AbstractNeuron.step:
             after, spikes = model.step(before, drive, dt)
             return after, Fired(spikes, jnp.ones(jnp.shape(spikes), bool))
-        free = model.advance(before, drive, dt)
+        free = _in_order(model.advance(before, drive, dt))
         after, spikes = model.fire(before, free, dt)
         spikes_at = lambda v: model.spikes(before, free._replace(v=v), dt)
         _, slope = jax.jvp(spikes_at, (free.v,), (jnp.ones_like(free.v),))
         return after, Fired(spikes, jax.lax.stop_gradient(slope) != 0)
+
+
+def _in_order(tree: Any) -> Any:
+    """`tree`, with its arrays computed once and before all that reads them from here.
+
+    XLA would compute the potential again for each of its uses, of which packing alone has 32.
+    """
+    arrays, rest = eqx.partition(tree, eqx.is_inexact_array)
+    return eqx.combine(jax.lax.optimization_barrier(arrays), rest)
 
 
 def _jumped(neuron: Any, jump: Float[Array, "*n"], dt) -> Any:
