@@ -108,7 +108,7 @@ class Network(AbstractDynamics[NetworkState]):
         waiting = {}
         for port, n in slots.items():
             if n > 1:
-                like = self._arrived(populations, port)
+                like = self.arrived(populations, port)
                 waiting[port] = jnp.zeros((*shape, n * like.shape[-1]), like.dtype)
         releases = {
             name: s.release.init((*shape, s.shape[0]), key=keys[name], dt=dt)
@@ -146,16 +146,32 @@ class Network(AbstractDynamics[NetworkState]):
         if state.opened is None:
             state, spikes = self.step(self.open(state, dt), input, dt)
             return self.close(state), spikes
+        populations, fired = self.advance(state.populations, input, dt)
+        state = self._send(state, populations, fired, dt)
+        return state, jnp.concatenate([f.spikes for f in fired.values()], axis=-1)
+
+    def advance(
+        self, before: dict[str, PopulationState], input: Any, dt: Float[ArrayLike, ""]
+    ) -> tuple[dict[str, PopulationState], dict[str, Fired]]:
+        """Populations after `dt` (ms), and what they fire, but for what is sent off."""
         currents, arrivals = self._sorted(input)
         populations, fired = {}, {}
         for name, population in self.populations.items():
-            at = state.populations[name]
+            at = before[name]
             for receptor, arrived in arrivals[name].items():
                 own = population.receptors[receptor].arrive(at.receptors[receptor], arrived)
                 at = at._replace(receptors={**at.receptors, receptor: own})
             populations[name], fired[name] = population.step(at, currents[name], dt)
-        state = self._send(state, populations, fired, dt)
-        return state, jnp.concatenate([f.spikes for f in fired.values()], axis=-1)
+        return populations, fired
+
+    def shard(self, devices: Any, axis: str | None = None) -> Any:
+        """This network on many devices, as a `ShardedNetwork`.
+
+        - `devices`: how many, a list of them, or a `jax.sharding.Mesh`, of which `axis` is taken.
+        """
+        from snnjax.networks.shard import ShardedNetwork
+
+        return ShardedNetwork.cut(self, devices, axis)
 
     def _send(
         self,
@@ -168,7 +184,7 @@ class Network(AbstractDynamics[NetworkState]):
         buffers = dict(state.waiting)
         for s in self.synapses.values():
             if s.ends.port not in buffers:
-                buffers[s.ends.port] = self._arrived(populations, s.ends.port)
+                buffers[s.ends.port] = self.arrived(populations, s.ends.port)
         releases, opened, overflowed = dict(state.releases), dict(state.opened), []
         senders = Senders(populations, fired)
         for name, s in self.synapses.items():
@@ -188,8 +204,8 @@ class Network(AbstractDynamics[NetworkState]):
                 size = self.populations[port.split(".")[0]].size
                 first = due(buffer, state.step, size)
                 buffers[port], arriving = arrive(buffer, first, size)
-                buffer = self._arrived(populations, port) + arriving
-            populations = self._with_arrived(populations, port, buffer)
+                buffer = self.arrived(populations, port) + arriving
+            populations = self.with_arrived(populations, port, buffer)
         return NetworkState(
             populations,
             {port: buffers[port] for port in state.waiting},
@@ -200,13 +216,13 @@ class Network(AbstractDynamics[NetworkState]):
             state.places,
         )
 
-    def _arrived(self, populations: dict[str, PopulationState], port: str) -> Array:
+    def arrived(self, populations: dict[str, PopulationState], port: str) -> Array:
         """The field of a receptor's state, by "population.receptor", that weights are added to."""
         population, receptor = port.split(".")
         field = self.populations[population].receptors[receptor].port
         return getattr(populations[population].receptors[receptor], field)
 
-    def _with_arrived(self, populations, port: str, value: Array) -> dict:
+    def with_arrived(self, populations, port: str, value: Array) -> dict:
         population, receptor = port.split(".")
         field = self.populations[population].receptors[receptor].port
         at = populations[population]
