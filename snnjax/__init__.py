@@ -7,6 +7,7 @@ import jax as _jax
 from snnjax import datasets, inputs, measures, networks
 from snnjax.core.base import AbstractDynamics
 from snnjax.core.cores import compilation_cache, use_cores
+from snnjax.core.estimate import Estimate, estimate
 from snnjax.core.files import load, save
 from snnjax.core.integrators import (
     RK4,
@@ -40,12 +41,13 @@ from snnjax.core.recorders import (
     Variance,
 )
 from snnjax.core.run import RunState
-from snnjax.core.simulate import (
+from snnjax.core.simulate import simulate
+from snnjax.core.solution import (
+    InterruptedRun,
     LostSpikesWarning,
     NonFiniteError,
     Solution,
     StiffnessWarning,
-    simulate,
 )
 from snnjax.core.spike_recorders import (
     Events,
@@ -54,6 +56,8 @@ from snnjax.core.spike_recorders import (
     PopulationRate,
     SpikeRaster,
 )
+from snnjax.core.store import StoreError
+from snnjax.core.stored import StoredArray, open_run
 from snnjax.core.surrogates import (
     AbstractSurrogate,
     Arctan,

@@ -10,9 +10,36 @@ import jax.numpy as jnp
 import numpy as np
 
 from snnjax.core import checks
-from snnjax.core.base import AbstractDynamics
+from snnjax.core.base import AbstractDynamics, require_model
+from snnjax.core.chunks import Job
+from snnjax.core.drive import Drive
 from snnjax.core.recorders import AbstractRecorder, Trace
-from snnjax.core.run import RunState
+from snnjax.core.run import Run, RunState
+
+CHUNK_BYTES = 2**26  # of results, where a run is stored
+
+
+def job_of(
+    model, inputs, dt, n_steps, duration, record, state, shape, key, skip, until, throw
+) -> Job:
+    """What the arguments of `simulate` ask for."""
+    require_model(model, "simulate.model")
+    if key is not None:
+        checks.random_key(key, "simulate.key")
+    recorders, tree = recorder_list(record)
+    dtype = model_dtype(model)
+    if not checks.is_traced(dt):
+        checks.positive(dt, "simulate.dt", "ms")
+    if np.ndim(dt):
+        raise ValueError(f"simulate.dt must be one number in ms, got shape {np.shape(dt)}.")
+    drive = Drive.of(inputs, dtype)
+    skipped = skipped_steps(skip, dt)
+    n_steps = step_count(drive, n_steps, duration, dt, recorders, skipped)
+    dt = checks.as_float(dt).astype(jnp.promote_types(dtype, jnp.float32))
+    state = start_state(model, drive, dt, state, shape, key)
+    traced = checks.is_traced((model, drive, dt, state))
+    run = Run(model, drive, dt, recorders, guarded=throw and traced)
+    return Job(run, tree, state, n_steps, skipped, until, throw)
 
 
 def start_state(model, drive, dt, state, shape, key) -> RunState:
@@ -51,7 +78,17 @@ def model_dtype(model: AbstractDynamics) -> Any:
     return jnp.result_type(*floats) if floats else jax.dtypes.canonicalize_dtype(float)
 
 
-def step_count(drive, n_steps, duration, dt, recorders) -> int:
+def skipped_steps(skip, dt) -> int:
+    """How many steps are not recorded at the beginning."""
+    if not np.any(skip):
+        return 0
+    if checks.is_traced(dt):
+        raise ValueError("simulate.skip needs a concrete dt.")
+    checks.finite(skip, "simulate.skip", "ms")
+    return checks.whole_steps(float(skip), dt, "simulate.skip")
+
+
+def step_count(drive, n_steps, duration, dt, recorders, skipped=0) -> int:
     """How many steps to take, from whichever argument says so; checks every `every`."""
     given = drive.n_steps
     if duration is not None:
@@ -80,11 +117,16 @@ def step_count(drive, n_steps, duration, dt, recorders) -> int:
             f"simulate.n_steps must be below 2**31 = {2**31}, as steps are counted in int32, "
             f"got {n_steps}. Use a longer dt or a shorter run."
         )
+    if skipped >= n_steps:
+        raise ValueError(
+            f"simulate.skip must leave a part of the run: it is {skipped} of {n_steps} steps."
+        )
     periods = sorted({r.every for r in recorders if r.every})
     for r in recorders:
-        if r.every and n_steps % r.every:
+        if r.every and (n_steps - skipped) % r.every:
+            less = f" less the {skipped} that are skipped" if skipped else ""
             raise ValueError(
-                f"{type(r).__name__}.every={r.every} must divide n_steps={n_steps}."
+                f"{type(r).__name__}.every={r.every} must divide n_steps={n_steps}{less}."
             )
     for short, long in itertools.pairwise(periods):
         if long % short:
@@ -95,15 +137,34 @@ def step_count(drive, n_steps, duration, dt, recorders) -> int:
     return n_steps
 
 
-def chunk_size(chunk, progress, n_steps, recorders) -> int:
-    """How many steps to run at a time."""
+def chunk_size(chunk, cut, n_steps, recorders) -> int:
+    """How many steps to run at a time; all of them unless `chunk` or `cut` asks for less."""
     period = math.lcm(*(r.every or 1 for r in recorders))
     if chunk is None:
-        # About fifty moves of the bar, each a multiple of every bin.
-        return max(2, n_steps // (50 * period)) * period if progress else n_steps
+        return _even(max(2, n_steps // (50 * period)), n_steps, period) if cut else n_steps
     if chunk % period or chunk < 2:
         raise ValueError(
             f"simulate.chunk={chunk} must be above 1 and a multiple of {period}, "
             "the longest every= of its recorders."
         )
     return int(min(chunk, n_steps))
+
+
+def chunk_in_memory(chunk, run, state) -> int:
+    """At most `chunk` steps, fewer where their results would fill `CHUNK_BYTES`."""
+    ys = jax.eval_shape(lambda: run.nothing(state))
+    period = math.lcm(*(r.every or 1 for r in run.recorders))
+    rows = [
+        (period // r.every) * sum(math.prod(x.shape[1:]) * x.dtype.itemsize for x in leaves)
+        for r, leaves in zip(run.recorders, map(jax.tree.leaves, ys), strict=True)
+        if r.every
+    ]
+    most = max(1, CHUNK_BYTES // max(1, sum(rows))) * period
+    return max(2, min(chunk, most)) if period == 1 else min(chunk, most)
+
+
+def _even(periods: int, n_steps: int, period: int) -> int:
+    """About `periods` of them, without a rest where possible: it would compile anew."""
+    total = n_steps // period
+    even = (n for n in range(periods, periods // 2, -1) if n > 1 and total % n == 0)
+    return min(next(even, periods) * period, n_steps)

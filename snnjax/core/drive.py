@@ -73,6 +73,8 @@ class Drive(eqx.Module):
 
     def chunk(self, first: int, n_steps: int) -> "Drive":
         """The part of `n_steps` that begins `first` steps into the arrays."""
+        if (first, n_steps) == (0, self.n_steps):
+            return self
         part = [None if x is None else x[first : first + n_steps] for x in self.arrays]
         return eqx.tree_at(lambda d: d.arrays, self, part, is_leaf=lambda x: x is None)
 

@@ -20,9 +20,9 @@ def pick(what: What | tuple[What, ...], state: Any, output: Any, index: Any = No
     """The value(s) that `what` names: a field of the state, "output", or a function's.
 
     A dotted name descends. A state of several parts (such as that of a network) tells them
-    by its `parts`, their names, and by a method `part(name, output) -> (state of the part,
-    its output)`, which raises `KeyError` for a name it does not know. So "exc.v" is the
-    potential and "exc.spikes" the output of the part "exc".
+    by a method `part(name, output) -> (state of the part, its output)`, which raises
+    `KeyError`, or `ValueError` with the names there are, for a name it does not know. So
+    "exc.v" is the potential and "exc.spikes" the output of the part "exc".
     """
     if isinstance(what, tuple):
         if len(what) == 1:
@@ -38,30 +38,24 @@ def _named(name: str, state: Any, output: Any) -> Any:
     for level, part in enumerate(parts):
         if level == len(parents) and has_output and last in _OUTPUT:
             return output
-        inside = _part(value, part, output) if has_output else None
-        if inside is not None:
-            value, output = inside
-            continue
+        inside = getattr(value, "part", None) if has_output else None
+        unknown = None
+        if callable(inside):
+            try:
+                value, output = inside(part, output)
+                continue
+            except (KeyError, ValueError) as error:
+                unknown = error
         fields = _fields(value)
         if part not in fields:
             known = [*getattr(value, "parts", ()), *fields, "output"]
-            raise ValueError(
+            message = (
                 f"There is no {name!r} to record.{nearest(part, known)} "
                 f"Known: {', '.join(map(str, known))}."
             )
+            raise ValueError(str(unknown) if isinstance(unknown, ValueError) else message)
         value, has_output = fields[part], False
     return value
-
-
-def _part(value: Any, name: str, output: Any) -> Any:
-    """(state of the part `name` of `value`, its output); None if there is none."""
-    part = getattr(value, "part", None)
-    if not callable(part):
-        return None
-    try:
-        return part(name, output)
-    except KeyError:
-        return None
 
 
 def _fields(value: Any) -> dict[str, Any]:

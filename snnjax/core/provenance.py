@@ -1,9 +1,15 @@
 """How a result was made."""
 
+import hashlib
 import importlib.metadata
+import re
 from typing import Any
 
+import equinox as eqx
 import jax
+import numpy as np
+
+from snnjax.core.checks import is_key
 
 
 def version() -> str:
@@ -21,3 +27,30 @@ def provenance(model: Any, dtype: Any) -> str:
         name += f" by {type(model.integrator).__name__}"
     backend = jax.default_backend()
     return f"{name}, snnjax {version()}, jax {jax.__version__}, {backend}, {dtype}"
+
+
+def digest(tree: Any) -> str:
+    """Fingerprint of a tree: its structure, the bits of its arrays, the names of functions."""
+    found = hashlib.sha256(_plain(jax.tree.structure(tree)).encode())
+    for leaf in jax.tree.leaves(tree):
+        if is_key(leaf):
+            leaf = jax.random.key_data(leaf)
+        if eqx.is_array(leaf) or isinstance(leaf, np.ndarray):
+            found.update(f"{leaf.dtype}{leaf.shape}".encode())
+            found.update(np.ascontiguousarray(leaf).tobytes())
+        else:
+            found.update(_plain(leaf).encode())
+    return found.hexdigest()[:16]
+
+
+def program_digest(function: Any, *args: Any) -> str:
+    """Fingerprint of what `function(*args)` computes, its own functions and closures included.
+
+    Of one version of jax only, which writes programs down in its own way.
+    """
+    program = eqx.filter_make_jaxpr(function)(*args)[0]
+    return digest((_plain(program), program.consts))
+
+
+def _plain(thing: Any) -> str:
+    return re.sub(r" at 0x[0-9a-f]+", "", str(thing))  # addresses change with the process

@@ -73,6 +73,10 @@ class Run(eqx.Module):
         final = RunState(model_state, i, (run.recorders, bins))
         return final, [ys[k] for k in range(len(run.recorders))], finite.all()
 
+    def with_recorders(self, recorders: list[AbstractRecorder]) -> "Run":
+        """The same run with other recorders."""
+        return Run(self.model, self.drive, self.dt, recorders, self.guarded)
+
     def step_function(self, state: RunState) -> tuple[Any, Any]:
         """Shapes of one step's (state, output); refuses a step that changes the state's."""
         self.require_own(state)

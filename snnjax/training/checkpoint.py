@@ -1,19 +1,16 @@
 """Where a training stood after its last whole epoch, on disk."""
 
-import hashlib
 import json
-import re
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
-from snnjax.core.checks import is_key
 from snnjax.core.files import load, save
+from snnjax.core.provenance import digest
 
 _NOTE = "fit.json"
 
@@ -68,20 +65,6 @@ class Checkpoint:
                 old.unlink()
 
 
-def digest(tree: Any) -> str:
-    """Fingerprint of a tree: its structure, the bits of its arrays, the names of functions."""
-    found = hashlib.sha256(_plain(jax.tree.structure(tree)).encode())
-    for leaf in jax.tree.leaves(tree):
-        if is_key(leaf):
-            leaf = jax.random.key_data(leaf)
-        if eqx.is_array(leaf) or isinstance(leaf, np.ndarray):
-            found.update(f"{leaf.dtype}{leaf.shape}".encode())
-            found.update(np.ascontiguousarray(leaf).tobytes())
-        else:
-            found.update(_plain(leaf).encode())
-    return found.hexdigest()[:16]
-
-
 def name_of(thing: Any) -> str:
     """What to call a loss, an encoder or the like: its name, and the bits of its arrays."""
     if thing is None or isinstance(thing, tuple):
@@ -112,10 +95,6 @@ def habits(optimizer: optax.GradientTransformation, params: Any) -> list[float]:
 
 def _is_counter(x: Any) -> bool:
     return jnp.ndim(x) == 0 and jnp.issubdtype(jnp.result_type(x), jnp.signedinteger)
-
-
-def _plain(thing: Any) -> str:
-    return re.sub(r" at 0x[0-9a-f]+", "", str(thing))  # addresses change with the process
 
 
 def _equal(a: Any, b: Any) -> bool:
