@@ -142,6 +142,15 @@ def test_each_target_may_have_its_own_time_constants():
                 np.testing.assert_allclose(x[:, n], y, rtol=1e-13)
 
 
+def test_a_conductance_is_the_mean_whatever_the_membrane():
+    receptor = snn.Exponential(3.0, e_rev=-10.0)
+    state = receptor.arrive(receptor.init(), WEIGHT)
+    mean = WEIGHT * 3.0 / 0.8 * (1 - np.exp(-0.8 / 3.0))
+    for tau_m in (None, 10.0):
+        current = receptor.drive(state, 0.8, tau_m)
+        assert current(-60.0) == pytest.approx(mean * 50.0, rel=1e-13)
+
+
 def test_delta_moves_v_and_is_used_up():
     receptor = snn.Delta()
     state = receptor.arrive(receptor.arrive(receptor.init((2,)), 1.5), np.array([0.0, 2.0]))
