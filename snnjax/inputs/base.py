@@ -1,6 +1,8 @@
 """What drives a model: a value for each step, and how such inputs are combined."""
 
 import abc
+import dataclasses
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +13,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int
 
-from snnjax.core.checks import as_float, finite, is_traced, whole_steps
+from snnjax.core.checks import (
+    as_float,
+    count,
+    finite,
+    is_key,
+    is_traced,
+    random_key,
+    whole_steps,
+)
+from snnjax.core.draws import Draws, Generator
 
 
 class AbstractInput(eqx.Module):
@@ -47,6 +58,28 @@ class AbstractInput(eqx.Module):
                 )
             n_steps = whole_steps(self.duration, dt, "duration")
         return _all_steps(self, as_float(dt), n_steps)
+
+    def slice(self, start: Int[ArrayLike, ""], size: int) -> "AbstractInput":
+        """The input of neurons `start` .. `start + size - 1` of a population (its first axis).
+
+        It has the values that these have in the whole, those of noise included, and draws no
+        others. `start` may be traced, as in one program for many devices. What is common to
+        all neurons stays so.
+        """
+        size = count(size, "slice.size")
+        shape = _shape(self)
+        if not shape:
+            return self
+        if not is_traced(start) and not 0 <= start <= shape[0] - size:
+            raise ValueError(
+                f"slice.start={start} with size={size} must lie in a population of {shape[0]}."
+            )
+        return self._part(start, size, len(shape))
+
+    def _part(self, start: Any, size: int, ndim: int) -> "AbstractInput":
+        """`slice` of an input that is broadcast against others to values of `ndim` axes."""
+        shape = _shape(self)
+        return _Part(self, start, size) if len(shape) == ndim and shape[0] > 1 else self
 
     def clip(self, low: ArrayLike | None = None, high: ArrayLike | None = None):
         """The input, held between `low` and `high`."""
@@ -119,6 +152,52 @@ class Constant(AbstractWaveform):
     def value(self, t, now):
         return self.level
 
+    def _part(self, start, size, ndim):
+        return Constant(rows(self.level, start, size, ndim))
+
+
+class AbstractRandomInput(AbstractInput):
+    """An input that draws: from its key, the step and the number of the neuron.
+
+    - `shape`: of the draws. `offset`: number of the first of them in a larger population.
+    - `generator`: see `core.draws.Draws`.
+    """
+
+    shape: eqx.AbstractVar[tuple[int, ...]]
+    key: eqx.AbstractVar[Any]
+    generator: eqx.AbstractVar[Generator]
+    offset: eqx.AbstractVar[Int[Array, ""]]
+
+    @abc.abstractmethod
+    def _rows(self, start: Any, size: int) -> dict[str, Any]:
+        """The fields that hold something for each neuron, of `size` of them."""
+
+    def draws(self, i: Int[ArrayLike, ""]) -> Draws:
+        """The random numbers of step `i`."""
+        return Draws(self.key, i, self.shape, self.offset, self.generator)
+
+    def _part(self, start, size, ndim):
+        if len(self.shape) != ndim or self.shape[0] == 1:
+            return self
+        inner = self.shape[1:]
+        offset = self.offset + start * math.prod(inner)
+        fields = self._rows(start, size)
+        return dataclasses.replace(self, shape=(size, *inner), offset=offset, **fields)
+
+
+class _Part(AbstractInput):
+    whole: AbstractInput
+    start: Int[ArrayLike, ""]
+    size: int = eqx.field(static=True)
+
+    @property
+    def duration(self):
+        return self.whole.duration
+
+    def __call__(self, i, dt):
+        value = self.whole(i, dt)
+        return rows(value, self.start, self.size, value.ndim)
+
 
 class _Combined(AbstractInput):
     function: Callable = eqx.field(static=True)
@@ -127,6 +206,10 @@ class _Combined(AbstractInput):
     @property
     def duration(self):
         return _shortest(self.parts)
+
+    def _part(self, start, size, ndim):
+        parts = tuple(part._part(start, size, ndim) for part in self.parts)
+        return _Combined(self.function, parts)
 
     def __call__(self, i, dt):
         return self.function(*(part(i, dt) for part in self.parts))
@@ -170,6 +253,22 @@ def _combine(function: Callable, *parts: Any) -> Any:
     return (_CombinedWaveform if smooth else _Combined)(function, tuple(inputs))
 
 
+def _shape(input: AbstractInput) -> tuple[int, ...]:
+    return eqx.filter_eval_shape(input, jnp.int32(0), as_float(1.0)).shape
+
+
+def rows(x: Array, start: Any, size: int, ndim: int) -> Array:
+    """`x[start : start + size]`, or `x` where it is the same for all in `ndim` axes."""
+    if x.ndim < ndim or x.shape[0] == 1:
+        return x
+    return jax.lax.dynamic_slice_in_dim(x, start, size)
+
+
+def first_element() -> Any:
+    """The field `offset` of an input that draws; an array, so that parts share a program."""
+    return eqx.field(default=0, converter=lambda i: jnp.asarray(i, jnp.int32))
+
+
 def population(name: str, shape: tuple[int, ...] | int, **values: Any) -> tuple[int, ...]:
     """`shape` broadcast against arrays that hold one value a neuron."""
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
@@ -185,20 +284,13 @@ def population(name: str, shape: tuple[int, ...] | int, **values: Any) -> tuple[
 
 
 def require_key(key: Any, name: str) -> Any:
-    """`key`, or a `ValueError` where there is none."""
+    """`key`, or a `ValueError` where there is none, or more than one."""
     if key is None:
         raise ValueError(f"{name} is stochastic: give it key=jax.random.key(seed).")
+    key = random_key(key, f"{name}.key")
+    if key.ndim != (0 if is_key(key) else 1):
+        raise ValueError(
+            f"{name}.key must be one random key, got an array of them of shape {key.shape}: "
+            "take one, or map over them with jax.vmap."
+        )
     return key
-
-
-def uniform(key: Any, shape: tuple[int, ...], dtype: Any) -> Float[Array, "*n"]:
-    """Uniform in (0, 1), in multiples of 2^-32: fine enough for rare events in float32.
-
-    `jax.random.uniform` has a grid of 2^-23 there, which puts a probability of 1e-5 off by
-    up to one percent.
-    """
-    bits = jax.random.bits(key, shape, jnp.uint32)
-    u = (bits.astype(dtype) + 0.5) * jnp.asarray(2.0**-32, dtype)
-    return jnp.minimum(
-        u, 1 - jnp.finfo(dtype).epsneg
-    )  # float32 rounds the last ones up to 1

@@ -3,15 +3,22 @@
 from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, ArrayLike, Float, Int
 
 from snnjax.core.base import AbstractDynamics
 from snnjax.core.checks import as_float, at_least, finite, one_of
+from snnjax.core.draws import GENERATORS, Draws, Generator
 from snnjax.core.neuron import Noise
 from snnjax.core.parameters import parameter
-from snnjax.inputs.base import AbstractInput, population, require_key
+from snnjax.inputs.base import (
+    AbstractInput,
+    AbstractRandomInput,
+    first_element,
+    population,
+    require_key,
+    rows,
+)
 
 
 def white_noise(
@@ -21,6 +28,7 @@ def white_noise(
     shape: tuple[int, ...] = (),
     key: Any = None,
     time_unit: Literal["ms", "s"] = "ms",
+    generator: Generator = "hash",
 ) -> AbstractInput:
     r"""White Gaussian noise around `mean`: each step draws $\mu + \sigma \xi / \sqrt{dt}$.
 
@@ -31,6 +39,7 @@ def white_noise(
       the scaling $\sigma \xi / \sqrt{dt / 1000}$ of the Neuromatch Academy tutorial.
     - `shape`: of the population; each of it gets its own noise, and `()` all the same.
     - `key`: of this source alone. Each draw is a function of key, step and neuron.
+    - `generator`: "hash", or "threefry", jax's own, which takes longer; see `core.draws`.
     """
     mean = finite(mean, "white_noise.mean", "pA")
     sigma = at_least(sigma, 0, "white_noise.sigma", f"pA sqrt({time_unit})")
@@ -38,21 +47,28 @@ def white_noise(
     shape = population("white_noise", shape, mean=mean, sigma=sigma)
     if time_unit == "s":
         sigma = sigma * 1000**0.5
-    return WhiteNoise(mean, sigma, shape, require_key(key, "white_noise"))
+    one_of(generator, GENERATORS, "white_noise.generator")
+    return WhiteNoise(mean, sigma, shape, require_key(key, "white_noise"), generator)
 
 
-class WhiteNoise(AbstractInput):
+class WhiteNoise(AbstractRandomInput):
     """See `white_noise`; `sigma` in pA sqrt(ms)."""
 
     mean: Float[Array, "*n"]
     sigma: Float[Array, "*n"]
     shape: tuple[int, ...] = eqx.field(static=True)
     key: Any
+    generator: Generator = eqx.field(static=True, default="hash")
+    offset: Int[Array, ""] = first_element()
 
     def __call__(self, i, dt):
-        dtype = jnp.result_type(self.mean, self.sigma)
-        xi = jax.random.normal(jax.random.fold_in(self.key, i), self.shape, dtype)
+        xi = self.draws(i).normal(jnp.result_type(self.mean, self.sigma))
         return self.mean + self.sigma * xi / jnp.sqrt(dt)
+
+    def _rows(self, start, size):
+        ndim = len(self.shape)
+        values = dict(mean=self.mean, sigma=self.sigma)
+        return {name: rows(x, start, size, ndim) for name, x in values.items()}
 
 
 class OUState(NamedTuple):
@@ -73,6 +89,8 @@ class OrnsteinUhlenbeck(AbstractDynamics[OUState]):
     over a time s is exp(-s / tau). The value of a step is that at its left edge.
 
     - `mean`: pA. `sigma`: pA, at least 0. `tau`: ms, above 0.
+    - `generator`: as for `white_noise`. `offset`: number of the first neuron in a larger
+      population, a part of which this is.
 
     Input: current, pA; output: `input + x`. Uhlenbeck & Ornstein 1930, Phys. Rev. 36:823.
     """
@@ -80,6 +98,11 @@ class OrnsteinUhlenbeck(AbstractDynamics[OUState]):
     mean: Float[Array, "..."] = parameter(0.0, "pA")
     sigma: Float[Array, "..."] = parameter(1.0, "pA", at_least=0)
     tau: Float[Array, "..."] = parameter(5.0, "ms", above=0)
+    generator: Generator = eqx.field(static=True, default="hash")
+    offset: Int[Array, ""] = first_element()
+
+    def __check_init__(self):
+        one_of(self.generator, GENERATORS, "OrnsteinUhlenbeck.generator")
 
     def init(self, shape: tuple[int, ...] = (), *, key=None, dt=None) -> OUState:
         name = type(self).__name__
@@ -105,7 +128,8 @@ class OrnsteinUhlenbeck(AbstractDynamics[OUState]):
 
     def _draw(self, noise: Noise, shape: tuple[int, ...]) -> Array:
         dtype = jnp.result_type(self.mean, self.sigma, self.tau)
-        return jax.random.normal(noise.now(), shape, dtype)
+        draws = Draws(noise.key, noise.count, shape, self.offset, self.generator)
+        return draws.normal(dtype)
 
 
 def _next(noise: Noise) -> Noise:

@@ -11,21 +11,27 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, ArrayLike, Float, Int
 
-from snnjax.core.checks import as_float, at_least, is_traced
+from snnjax.core.checks import as_float, at_least, is_traced, one_of
+from snnjax.core.draws import GENERATORS, Generator
 from snnjax.inputs.base import (
     AbstractInput,
+    AbstractRandomInput,
     Constant,
+    first_element,
     population,
     require_key,
-    uniform,
 )
 from snnjax.inputs.currents import from_function
 
 
 def bernoulli(
-    rate_hz: Any, *, shape: tuple[int, ...] = (), key: Any = None
+    rate_hz: Any,
+    *,
+    shape: tuple[int, ...] = (),
+    key: Any = None,
+    generator: Generator = "hash",
 ) -> AbstractInput:
     r"""A spike in each step with probability $p = r \, dt$: the usual fixed-step generator.
 
@@ -36,8 +42,9 @@ def bernoulli(
     - `rate_hz`: Hz; a number, one value a neuron, a function of time `f(t)` (t in ms), or an
       input such as `10 + sine(5, 8)`. A negative rate gives no spikes.
     - `shape`: of the population; `()` gives all of it the same spikes. `key`: of this source.
+    - `generator`: "hash", or "threefry", jax's own, which takes longer; see `core.draws`.
     """
-    return _source(Bernoulli, "bernoulli", rate_hz, shape, key)
+    return _source(Bernoulli, "bernoulli", rate_hz, shape, key, generator)
 
 
 def poisson(
@@ -46,6 +53,7 @@ def poisson(
     shape: tuple[int, ...] = (),
     key: Any = None,
     counts: bool = False,
+    generator: Generator = "hash",
 ) -> AbstractInput:
     r"""A Poisson process in steps: a spike where there is at least one event.
 
@@ -53,9 +61,12 @@ def poisson(
     number of events, $P(n) = e^{-r \, dt} (r \, dt)^n / n!$, which keeps the rate for any dt.
     An inhomogeneous process takes its rate at the left edge of each step.
 
-    - `rate_hz`, `shape`, `key`: as for `bernoulli`.
+    Spikes are where the counts of the same key are not 0.
+
+    - `rate_hz`, `shape`, `key`, `generator`: as for `bernoulli`.
     """
-    return _source(PoissonCounts if counts else Poisson, "poisson", rate_hz, shape, key)
+    kind = PoissonCounts if counts else Poisson
+    return _source(kind, "poisson", rate_hz, shape, key, generator)
 
 
 def compound_poisson(
@@ -65,6 +76,7 @@ def compound_poisson(
     *,
     shape: tuple[int, ...] = (),
     key: Any = None,
+    generator: Generator = "hash",
 ) -> AbstractInput:
     r"""Bursts: events of a Poisson process, each with 0, 1, 2, ... spikes.
 
@@ -75,7 +87,8 @@ def compound_poisson(
     - `probabilities`: of 0, 1, 2, ... spikes in an event; they add up to 1.
     - `interval`: ms between the spikes of an event, rounded to whole steps; 0 puts all in one
       step. The output is a number of spikes: `.clip(0, 1)` merges those of one step.
-    - `shape`, `key`: as for `bernoulli`. Bursts that began before the first step are there.
+    - `shape`, `key`, `generator`: as for `bernoulli`. Bursts that began before the first step
+      are there.
 
     Each step draws the events of as many steps as a burst can have spikes.
     """
@@ -88,26 +101,26 @@ def compound_poisson(
     if not is_traced(p) and abs(np.asarray(p).sum() - 1) > 1e-5:
         raise ValueError(f"compound_poisson.probabilities must add up to 1, got {p}.")
     interval = at_least(interval, 0, "compound_poisson.interval", "ms")
-    rate, shape = _rate("compound_poisson", rate_hz, shape)
-    key = require_key(key, "compound_poisson")
-    return CompoundPoisson(rate, shape, key, p, interval)
+    name = "compound_poisson"
+    return _source(CompoundPoisson, name, rate_hz, shape, key, generator, p, interval)
 
 
-class _AbstractSource(AbstractInput):
-    """`rate_hz` is an input itself; `shape` is that of the draws."""
+class _AbstractSource(AbstractRandomInput):
+    """`rate_hz` is an input itself."""
 
     rate_hz: eqx.AbstractVar[AbstractInput]
-    shape: eqx.AbstractVar[tuple[int, ...]]
-    key: eqx.AbstractVar[Any]
 
     @property
     def duration(self):
         return self.rate_hz.duration
 
-    def expected(self, i, dt) -> Float[Array, "*n"]:
-        """Events that step `i` has on average."""
+    def expected(self, i, dt) -> Float[Array, "..."]:
+        """Events that step `i` has on average; broadcasts against the population."""
         rate_hz = jax.lax.stop_gradient(self.rate_hz(i, dt))
-        return jnp.broadcast_to(jnp.maximum(rate_hz, 0) * dt / 1000, self.shape)
+        return jnp.maximum(rate_hz, 0) * dt / 1000
+
+    def _rows(self, start, size):
+        return dict(rate_hz=self.rate_hz._part(start, size, len(self.shape)))
 
 
 class Bernoulli(_AbstractSource):
@@ -116,10 +129,11 @@ class Bernoulli(_AbstractSource):
     rate_hz: AbstractInput
     shape: tuple[int, ...] = eqx.field(static=True)
     key: Any
+    generator: Generator = eqx.field(static=True, default="hash")
+    offset: Int[Array, ""] = first_element()
 
     def __call__(self, i, dt):
-        p = self.expected(i, dt)
-        return _coin(jax.random.fold_in(self.key, i), p)
+        return self.draws(i).coin(self.expected(i, dt))
 
 
 class Poisson(_AbstractSource):
@@ -128,10 +142,11 @@ class Poisson(_AbstractSource):
     rate_hz: AbstractInput
     shape: tuple[int, ...] = eqx.field(static=True)
     key: Any
+    generator: Generator = eqx.field(static=True, default="hash")
+    offset: Int[Array, ""] = first_element()
 
     def __call__(self, i, dt):
-        p = -jnp.expm1(-self.expected(i, dt))
-        return _coin(jax.random.fold_in(self.key, i), p)
+        return self.draws(i).coin(-jnp.expm1(-self.expected(i, dt)))
 
 
 class PoissonCounts(_AbstractSource):
@@ -140,9 +155,11 @@ class PoissonCounts(_AbstractSource):
     rate_hz: AbstractInput
     shape: tuple[int, ...] = eqx.field(static=True)
     key: Any
+    generator: Generator = eqx.field(static=True, default="hash")
+    offset: Int[Array, ""] = first_element()
 
     def __call__(self, i, dt):
-        return _counts(jax.random.fold_in(self.key, i), self.expected(i, dt))
+        return self.draws(i).poisson(self.expected(i, dt))
 
 
 class CompoundPoisson(_AbstractSource):
@@ -153,6 +170,8 @@ class CompoundPoisson(_AbstractSource):
     key: Any
     probabilities: Float[Array, "k"]
     interval: Float[Array, ""]
+    generator: Generator = eqx.field(static=True, default="hash")
+    offset: Int[Array, ""] = first_element()
 
     def __call__(self, i, dt):
         most = len(self.probabilities) - 1
@@ -168,38 +187,21 @@ class CompoundPoisson(_AbstractSource):
 
         Events of different sizes are independent Poisson processes.
         """
-        keys = jax.vmap(lambda k: jax.random.fold_in(jax.random.fold_in(self.key, i), k))(
-            jnp.arange(len(self.probabilities) - 1)
-        )
-        expected = self.expected(i, dt)
-        return jax.vmap(lambda key, p: _counts(key, p * expected))(
-            keys, self.probabilities[1:]
-        )
+        expected, draws = self.expected(i, dt), self.draws(i)
+        of_size = lambda size, p: draws.poisson(p * expected, stream=size)
+        p = self.probabilities[1:]
+        return jax.vmap(of_size)(jnp.arange(len(p), dtype=jnp.int32), p)
 
 
-def _source(kind: Any, name: str, rate_hz: Any, shape: Any, key: Any) -> AbstractInput:
-    return kind(*_rate(name, rate_hz, shape), require_key(key, name))
-
-
-def _rate(name: str, rate_hz: Any, shape: Any) -> tuple[AbstractInput, tuple[int, ...]]:
+def _source(
+    kind: Any, name: str, rate_hz: Any, shape: Any, key: Any, generator: Any, *more: Any
+) -> AbstractInput:
     if not isinstance(rate_hz, AbstractInput):
         if callable(rate_hz):
             rate_hz = from_function(rate_hz)
         else:
             rate_hz = Constant(at_least(rate_hz, 0, f"{name}.rate_hz", "Hz"))
     one = eqx.filter_eval_shape(rate_hz, jnp.int32(0), as_float(1.0))
-    return rate_hz, population(name, shape, rate_hz=one)
-
-
-def _coin(key: Any, p: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    return (uniform(key, p.shape, p.dtype) < p).astype(p.dtype)
-
-
-def _counts(key: Any, expected: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """Poisson numbers. The first event is drawn by its waiting time, which stays accurate for
-    rare events in float32, and then those of the time that is left."""
-    first, rest = jax.random.split(key)
-    wait = -jnp.log1p(-uniform(first, expected.shape, expected.dtype))
-    left = expected - wait
-    more = jax.random.poisson(rest, jnp.maximum(left, 0)).astype(expected.dtype)
-    return jnp.where(left > 0, 1 + more, 0)
+    shape = population(name, shape, rate_hz=one)
+    one_of(generator, GENERATORS, f"{name}.generator")
+    return kind(rate_hz, shape, require_key(key, name), *more, generator)

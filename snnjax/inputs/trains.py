@@ -3,12 +3,13 @@
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from snnjax.core.checks import as_float, is_traced
-from snnjax.inputs.base import AbstractInput
+from snnjax.inputs.base import AbstractInput, rows
 from snnjax.measures.shapes import over_neurons
 
 
@@ -51,6 +52,13 @@ class SpikeTrain(AbstractInput):
         n = before(i + 1) - before(i)
         spikes = (n if self.counts else n > 0).astype(dtype)
         return jnp.where(edge(i + 1) <= self.until, spikes, jnp.nan)
+
+    def _part(self, start, size, ndim):
+        if self.sorted_times.ndim - 1 != ndim:
+            return self
+        of_rows = lambda x: rows(x, start, size, ndim)
+        times = jax.vmap(of_rows)(self.sorted_times)
+        return SpikeTrain(times, of_rows(self.until), self.counts)
 
 
 def from_times(
