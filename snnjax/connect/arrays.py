@@ -79,14 +79,13 @@ class FromSparse(AbstractRule):
     def __init__(self, matrix: Any):
         import scipy.sparse
 
-        try:
-            rows = scipy.sparse.csr_array(matrix, copy=True)
-        except (TypeError, ValueError):
+        if getattr(matrix, "ndim", np.ndim(matrix)) != 2:
             raise ValueError(
                 "FromSparse.matrix must be a SciPy sparse matrix or an array, "
                 f"[n_pre, n_post], got {matrix!r}."
-            ) from None
-        n_pre, n_post = np.shape(matrix)
+            )
+        rows = scipy.sparse.csr_array(matrix, copy=True)
+        n_pre, n_post = rows.shape
         rows.sum_duplicates()  # puts each row in order, too
         pre = np.repeat(np.arange(n_pre), np.diff(rows.indptr))
         self.pre = indices(pre, "FromSparse.pre")

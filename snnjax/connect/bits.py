@@ -1,6 +1,7 @@
 """Which of many neurons are active, as bits of 32-bit words."""
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Int, UInt32
 
@@ -31,15 +32,16 @@ def count(words: UInt32[Array, "... words"]) -> Int[Array, "..."]:
 
 
 def for_each(words: UInt32[Array, "words"], visit, carry):
-    """`carry = visit(carry, i)` for each active neuron i: a loop over the bits that are set."""
-    n_words = words.shape[0]
+    """`carry = visit(carry, i)` for each active neuron i, a uint32: a loop over set bits."""
+    n_words = np.uint32(words.shape[0])
 
     def word(k, carry):
         def lowest(left_and_carry):
             left, carry = left_and_carry
-            bit = lax.population_count((left & (~left + 1)) - 1).astype(jnp.int32)
+            bit = lax.population_count((left & (~left + 1)) - 1)
             return left & (left - 1), visit(carry, bit * n_words + k)
 
-        return lax.while_loop(lambda c: c[0] != 0, lowest, (words[k], carry))[1]
+        word = lax.dynamic_index_in_dim(words, k, keepdims=False)
+        return lax.while_loop(lambda c: c[0] != 0, lowest, (word, carry))[1]
 
-    return lax.fori_loop(0, n_words, word, carry)
+    return lax.fori_loop(np.uint32(0), n_words, word, carry)

@@ -27,7 +27,7 @@ from jax.interpreters import ad, batching, mlir
 
 from snnjax.connect import bits
 from snnjax.connect.lists import listed_credit, listed_pull, listed_push
-from snnjax.connect.rows import AbstractRows
+from snnjax.connect.rows import AbstractRows, at
 
 
 def push(buffer, amount, weight, active, support, shift, rows: AbstractRows, form=None):
@@ -40,7 +40,7 @@ def push(buffer, amount, weight, active, support, shift, rows: AbstractRows, for
     - `form`: "loop" or "list" (see `connect/lists.py`); by default what suits the device.
     """
     leaves, tree = jax.tree.flatten(rows)
-    arrays = (buffer, amount, weight, active, support, jnp.asarray(shift, jnp.int32))
+    arrays = (buffer, amount, weight, active, support, jnp.asarray(shift).astype(jnp.uint32))
     return _push.bind(*arrays, *leaves, tree=tree, form=form)
 
 
@@ -54,7 +54,7 @@ def _rows(leaves, tree) -> Any:
 def _push_loop(buffer, amount, weight, active, support, shift, *leaves, tree):
     del support
     rows = _rows(leaves, tree)
-    visit = lambda buffer, i: rows.add(buffer, i, amount[i], weight, shift)
+    visit = lambda buffer, i: rows.add(buffer, i, at(amount, i), weight, shift)
     return [bits.for_each(active, visit, buffer), weight]
 
 
@@ -71,7 +71,7 @@ def _pull_loop(buffer, weight, active, shift, *leaves, tree):
 def _credit_loop(total, buffer, amount, active, support, shift, *leaves, tree):
     del support
     rows = _rows(leaves, tree)
-    visit = lambda total, i: rows.gather(total, buffer, i, amount[i], shift)
+    visit = lambda total, i: rows.gather(total, buffer, i, at(amount, i), shift)
     return [bits.for_each(active, visit, total)]
 
 

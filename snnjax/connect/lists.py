@@ -71,17 +71,21 @@ def _of(weight, synapse):
 def _rounds(rows: SparseRows, active, shift, size: int, some, carry):
     """`carry = some(carry, rows, their synapses, places)`, `capacity` rows at a time.
 
-    What is not there has an index beyond the end.
+    Rows longer than `longest` are taken in pieces, each in a round of its own. What is not
+    there has an index beyond the end.
     """
-    capacity = min(rows.capacity, rows.n)
+    capacity, longest = min(rows.capacity, rows.n), max(rows.longest, 1)
     listed = jnp.nonzero(bits.unpack(active, rows.n), size=rows.n, fill_value=rows.n)[0]
     listed = jnp.pad(listed, (0, -rows.n % capacity), constant_values=rows.n)
     n_synapses = rows.index.shape[0]
+    pieces = jnp.max((jnp.diff(rows.indptr) + longest - 1) // longest).astype(jnp.int32)
 
     def one(k, carry):
+        k, piece = k // pieces, k % pieces
         i = lax.dynamic_slice_in_dim(listed, k * capacity, capacity)
         first, end = rows.indptr[i], rows.indptr[jnp.minimum(i + 1, rows.n)]
-        synapse = first[:, None] + jnp.arange(rows.longest, dtype=first.dtype)
+        first = first + (piece * longest).astype(first.dtype)
+        synapse = first[:, None] + jnp.arange(longest, dtype=first.dtype)
         there = synapse < end[:, None]
         synapse = jnp.where(there, synapse, n_synapses)
         at = rows.index.at[synapse].get(mode="fill", fill_value=0)
@@ -89,4 +93,4 @@ def _rounds(rows: SparseRows, active, shift, size: int, some, carry):
         return some(carry, i, synapse, at)
 
     n_rounds = (bits.count(active) + capacity - 1) // capacity
-    return lax.fori_loop(0, n_rounds, one, carry)
+    return lax.fori_loop(0, n_rounds * pieces, one, carry)

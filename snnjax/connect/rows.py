@@ -10,8 +10,9 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
-from jaxtyping import Array, Int
+from jaxtyping import Array, Int, UInt32
 
 
 class AbstractRows(eqx.Module):
@@ -41,6 +42,15 @@ class AbstractRows(eqx.Module):
         """`total`, of the shape of the weights, with `amount` times row i's part of `buffer`."""
 
 
+# Synapses in one turn of a loop: a turn costs as much as two synapses.
+UNROLL = 8
+
+
+def at(x, i):
+    """x[i] for an unsigned `i` that is in range: indexing would look for negative ones."""
+    return lax.dynamic_index_in_dim(x, i, keepdims=False)
+
+
 def place(position, size: int, wraps: bool):
     return jnp.where(position >= size, position - size, position) if wraps else position
 
@@ -48,12 +58,12 @@ def place(position, size: int, wraps: bool):
 class SparseRows(AbstractRows):
     """Row i has the synapses `indptr[i] .. indptr[i + 1]`, at the positions `index`.
 
-    For lists (`connect/lists.py`): `longest` bounds the length of a row, and `capacity` is how
-    many rows are added at once.
+    For lists (`connect/lists.py`): of how many rows (`capacity`) how many synapses each
+    (`longest`) are added at once.
     """
 
-    indptr: Int[Array, "rows_and_1"]
-    index: Int[Array, "synapses"]
+    indptr: UInt32[Array, "rows_and_1"]
+    index: UInt32[Array, "synapses"]
     longest: int = eqx.field(static=True)
     capacity: int = eqx.field(static=True)
     wraps: bool = eqx.field(static=True, default=False)
@@ -63,34 +73,42 @@ class SparseRows(AbstractRows):
         return self.indptr.shape[0] - 1
 
     def _each(self, i, visit, carry):
-        return lax.fori_loop(self.indptr[i], self.indptr[i + 1], visit, carry)
+        """`carry = visit(k, carry)` for each synapse k of row i, several in one turn."""
+        first, end = at(self.indptr, i), at(self.indptr, i + np.uint32(1))
 
-    def _at(self, k, shift, buffer):
-        return place(self.index[k] + shift, buffer.shape[0], self.wraps)
+        def several(turn, carry):
+            for k in range(UNROLL):
+                carry = visit(first + turn * np.uint32(UNROLL) + np.uint32(k), carry)
+            return carry
+
+        turns = (end - first) // np.uint32(UNROLL)
+        carry = lax.fori_loop(np.uint32(0), turns, several, carry)
+        return lax.fori_loop(first + turns * np.uint32(UNROLL), end, visit, carry)
+
+    def _place(self, k, shift, buffer):
+        return place(at(self.index, k) + shift, buffer.shape[0], self.wraps)
 
     def add(self, buffer, i, amount, weight, shift):
         def synapse(k, buffer):
-            at = self._at(k, shift, buffer)
-            one = weight[k] if weight.ndim else weight
-            old = lax.dynamic_index_in_dim(buffer, at, keepdims=False)
-            return lax.dynamic_update_index_in_dim(buffer, old + amount * one, at, 0)
+            where = self._place(k, shift, buffer)
+            new = at(buffer, where) + amount * (at(weight, k) if weight.ndim else weight)
+            return lax.dynamic_update_index_in_dim(buffer, new, where, 0)
 
         return self._each(i, synapse, buffer)
 
     def dot(self, buffer, i, weight, shift):
         def synapse(k, total):
-            one = weight[k] if weight.ndim else weight
-            return total + one * buffer[self._at(k, shift, buffer)]
+            one = at(buffer, self._place(k, shift, buffer))
+            return total + one * (at(weight, k) if weight.ndim else weight)
 
         return self._each(i, synapse, jnp.zeros((), buffer.dtype))
 
     def gather(self, total, buffer, i, amount, shift):
         def synapse(k, total):
-            one = amount * buffer[self._at(k, shift, buffer)]
+            one = amount * at(buffer, self._place(k, shift, buffer))
             if not total.ndim:
                 return total + one
-            old = lax.dynamic_index_in_dim(total, k, keepdims=False)
-            return lax.dynamic_update_index_in_dim(total, old + one, k, 0)
+            return lax.dynamic_update_index_in_dim(total, at(total, k) + one, k, 0)
 
         return self._each(i, synapse, total)
 
@@ -112,7 +130,7 @@ class DenseRows(AbstractRows):
         return self.shape[0]
 
     def _row(self, i, weight):
-        return weight[i] if self.counts is None else weight * self.counts[i]
+        return at(weight, i) if self.counts is None else weight * at(self.counts, i)
 
     def piece(self, buffer, shift):
         start = place(self.start + shift, buffer.shape[0], self.wraps)
@@ -129,6 +147,5 @@ class DenseRows(AbstractRows):
     def gather(self, total, buffer, i, amount, shift):
         piece = amount * self.piece(buffer, shift)[1]
         if not total.ndim:
-            return total + jnp.sum(self.counts[i] * piece)
-        old = lax.dynamic_index_in_dim(total, i, keepdims=False)
-        return lax.dynamic_update_index_in_dim(total, old + piece, i, 0)
+            return total + jnp.sum(at(self.counts, i) * piece)
+        return lax.dynamic_update_index_in_dim(total, at(total, i) + piece, i, 0)

@@ -89,9 +89,10 @@ class Population(eqx.Module):
 
     @property
     def tau_m(self) -> Any:
-        """The time constant of a linear membrane, ms, where the neuron has a closed form."""
+        """The time constant of a linear membrane, ms, where it and all receptors are linear."""
         exact = isinstance(getattr(self.neuron, "integrator", None), Exact)
-        return getattr(self.neuron, "tau_m", None) if exact else None
+        held = all(getattr(r, "e_rev", None) is None for r in self.receptors.values())
+        return getattr(self.neuron, "tau_m", None) if exact and held else None
 
     def step(
         self, state: PopulationState, current: Any, dt: Float[ArrayLike, ""]

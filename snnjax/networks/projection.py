@@ -173,10 +173,12 @@ class Synapses(eqx.Module):
                 weight = jnp.stack([weight * (1 - rest), weight * rest], 1).ravel()
                 indptr, longest = 2 * indptr, 2 * longest
             capacity = list_capacity(self.shape[0])
-            return weight, SparseRows(indptr, index, longest, capacity, wraps)
+            unsigned = (x.astype(jnp.uint32) for x in (indptr, index))
+            return weight, SparseRows(*unsigned, longest, capacity, wraps)
         if self.operator == "dense":
             weight = self.matrix()
-        return weight, DenseRows(self.shape, start + late, self.counts, wraps)
+        start = jnp.asarray(start + late, jnp.uint32)
+        return weight, DenseRows(self.shape, start, self.counts, wraps)
 
     def matrix(self) -> Float[Array, "sources targets"]:
         """The weights of all pairs, summed over the synapses of each."""
