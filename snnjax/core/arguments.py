@@ -26,6 +26,10 @@ def job_of(
     require_model(model, "simulate.model")
     if key is not None:
         checks.random_key(key, "simulate.key")
+    if until is not None and not callable(until):
+        raise ValueError(
+            f"simulate.until must be a function of (state, output), got {until!r}."
+        )
     recorders, tree = recorder_list(record)
     dtype = model_dtype(model)
     if not checks.is_traced(dt):
