@@ -167,7 +167,8 @@ class RK4(AbstractIntegrator):
 class Exact(AbstractIntegrator):
     """The closed form that a linear neuron gives as `solution(state, current, dt)`.
 
-    Where `current` is a function of the voltage, `ExponentialEuler` steps in.
+    Where `current` is a function of the voltage, the one it gives as `conducted(state, current,
+    dt)` takes its place, or `ExponentialEuler`, which is the same with more divisions.
     """
 
     explicit = False
@@ -179,5 +180,7 @@ class Exact(AbstractIntegrator):
                 "which this model does not have. Use ExponentialEuler() or RK4()."
             )
         if callable(current):
-            return ExponentialEuler()(neuron, state, current, dt)
+            if not hasattr(neuron, "conducted"):
+                return ExponentialEuler()(neuron, state, current, dt)
+            return state._replace(**neuron.conducted(state, current, dt))
         return state._replace(**neuron.solution(state, current, dt))

@@ -1,9 +1,11 @@
-"""A word of warning under releases of jax that can compute wrong numbers."""
+"""What releases of jax differ in: wrong numbers of some, slow loops of others."""
 
 import importlib.metadata
+import os
 import warnings
 
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 
 class MiscompilingJaxWarning(UserWarning):
@@ -39,3 +41,18 @@ def warn_if_miscompiling(version: str, distribution: str = "snnjax") -> None:
         MiscompilingJaxWarning,
         stacklevel=3,  # whoever imports snnjax
     )
+
+
+def compile_loops_whole(version: str) -> None:
+    """Let releases of jax before 0.11 compile a loop over synapses as one native function.
+
+    Later ones do; these interpret a loop whose arrays pass one megabyte, at fifty times the
+    time a synapse. The option is read from the environment when jax starts, so that it takes
+    effect if snnjax is imported before the first array is made. Extra options of the user's own
+    in `XLA_FLAGS` are left as they are.
+    """
+    flags = os.environ.get("XLA_FLAGS", "")
+    if Version(version) >= Version("0.11") or "xla_backend_extra_options" in flags:
+        return
+    option = f"xla_cpu_small_while_loop_byte_threshold={2**30}"
+    os.environ["XLA_FLAGS"] = f"{flags} --xla_backend_extra_options={option}".strip()

@@ -3,11 +3,12 @@
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from snnjax.core import checks
-from snnjax.core.integrators import AbstractIntegrator, Exact
+from snnjax.core.integrators import AbstractIntegrator, Exact, phi1
 from snnjax.core.neuron import AbstractFiringNeuron, fires_at, integrate_with
 from snnjax.core.parameters import parameter
 from snnjax.core.threshold import Threshold
@@ -98,6 +99,13 @@ class LIF(AbstractLeakyNeuron[LIFState]):
 
     def rest(self) -> LIFState:
         return LIFState(self.e_l, self.free_to_fire())
+
+    def conducted(self, state, current, dt):
+        """As `solution`, for a current that is a function of v, exact if that is linear."""
+        i, slope = jax.jvp(current, (state.v,), (jnp.ones_like(state.v),))
+        per_leak, steps = 1 / self.g_l, dt / self.tau_m  # so that no loop divides by them
+        pull = self.e_l - state.v + i * per_leak
+        return {"v": state.v + steps * phi1(steps * (slope * per_leak - 1)) * pull}
 
 
 class TutorialEuler(AbstractIntegrator):
