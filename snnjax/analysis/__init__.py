@@ -1,6 +1,7 @@
-"""Analysis of models: firing against current, phase planes, sensitivities."""
+"""Analysis of models: firing against current, phase planes, sensitivities, mean fields."""
 
 from snnjax.analysis.firing import FICurve, fi_curve, firing_rate, rheobase
+from snnjax.analysis.mean_field import self_consistent_rates
 from snnjax.analysis.phase_plane import (
     FixedPoint,
     PhasePlane,
@@ -24,5 +25,6 @@ __all__ = [
     "nullclines",
     "phase_plane",
     "rheobase",
+    "self_consistent_rates",
     "sensitivities",
 ]
