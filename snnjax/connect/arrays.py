@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int
 
 from snnjax.connect.edges import Edges, in_range, indices
 from snnjax.connect.rules import AbstractRule
-from snnjax.core.checks import as_float
+from snnjax.core.checks import as_float, is_traced
 
 
 class FromArrays(AbstractRule):
@@ -46,11 +46,13 @@ class FromArrays(AbstractRule):
         return Edges(self.pre, self.post, n_pre, n_post, order=self.pre)
 
     def wire(self, n_pre, n_post, key, same):
+        if not is_traced(self):
+            return self._wire_on_host(n_pre, n_post)
         entry = jnp.arange(len(self.pre), dtype=jnp.int32)
         pre, post, order = jax.lax.sort((self.pre, self.post, entry), num_keys=2)
         return Edges(pre, post, n_pre, n_post, order=order)
 
-    def wire_on_host(self, n_pre, n_post, key, same):
+    def _wire_on_host(self, n_pre, n_post):
         pre, post = np.asarray(self.pre), np.asarray(self.post)
         in_range(pre, n_pre, "FromArrays.pre")
         in_range(post, n_post, "FromArrays.post")
@@ -106,6 +108,3 @@ class FromSparse(AbstractRule):
 
     def wire(self, n_pre, n_post, key, same):
         return Edges(self.pre, self.post, n_pre, n_post)
-
-    def wire_on_host(self, n_pre, n_post, key, same):
-        return self.wire(n_pre, n_post, key, same)

@@ -80,8 +80,9 @@ class Edges(eqx.Module):
     @property
     def indptr(self) -> Int[Array, "n_pre+1"]:
         """Row pointers (CSR): synapses of source i are indptr[i] .. indptr[i + 1] - 1."""
-        sources = jnp.arange(self.n_pre + 1, dtype=jnp.int32)
-        return jnp.searchsorted(self.pre, sources).astype(jnp.int32)
+        xp, pre, _ = self._known()
+        sources = np.arange(self.n_pre + 1, dtype=np.int32)
+        return jnp.asarray(xp.searchsorted(pre, sources), dtype=jnp.int32)
 
     @property
     def count(self) -> Int[Array, ""]:
@@ -90,12 +91,21 @@ class Edges(eqx.Module):
 
     def out_degrees(self) -> Int[Array, "n_pre"]:
         """Synapses that leave each source."""
-        return jnp.diff(self.indptr)
+        return self.indptr[1:] - self.indptr[:-1]
 
     def in_degrees(self) -> Int[Array, "n_post"]:
         """Synapses that reach each target."""
-        zeros = jnp.zeros(self.n_post, jnp.int32)
-        return zeros.at[self.post].add(1, mode="drop")
+        xp, _, post = self._known()
+        if xp is np:  # the last place counts unused entries
+            degrees = np.bincount(post, minlength=self.n_post + 1)[: self.n_post]
+            return jnp.asarray(degrees, dtype=jnp.int32)
+        return jnp.zeros(self.n_post, jnp.int32).at[post].add(1, mode="drop")
+
+    def _known(self) -> tuple[Any, Any, Any]:
+        """NumPy with NumPy arrays if nothing is traced, as there it has nothing to compile."""
+        if is_traced((self.pre, self.post)):
+            return jnp, self.pre, self.post
+        return np, np.asarray(self.pre), np.asarray(self.post)
 
     def to_sparse(self, values: ArrayLike = 1.0) -> Any:
         """A `scipy.sparse.csr_array` [n_pre, n_post] with `values`, one or one a synapse.

@@ -5,7 +5,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
+import numpy as np
 
 from snnjax.connect import draws
 from snnjax.connect.edges import size
@@ -60,11 +60,11 @@ class PairwiseBernoulli(AbstractProposal):
 
     def propose(self, n_pre, n_post, key, same):
         n = candidates(n_post, same, self.autapses)
-        k_count, k_which = jax.random.split(key)
+        k_count, k_which = draws.split(key)
         counts, most = draws.binomial(k_count, n_pre, n, self.p)
         post = draws.without_replacement(k_which, counts, most, n)
-        source = jnp.arange(n_pre, dtype=jnp.int32)[:, None]
-        pre = jnp.where(post < n, source, n_pre)
+        source = np.arange(n_pre, dtype=np.int32)[:, None]
+        pre = draws.numpy_or_jax(key).where(post < n, source, n_pre)
         return flat(pre, skip_self(source, post, same, self.autapses))
 
     def most(self, n_pre, n_post, same):
@@ -98,16 +98,16 @@ class SymmetricPairwiseBernoulli(AbstractProposal):
     def propose(self, n_pre, n_post, key, same):
         # On a ring each pair is met once, from one of its ends at most half way round; where
         # the size is even, the pairs right across are left to the first half.
-        half = n_pre // 2
-        k_count, k_which = jax.random.split(key)
+        xp, half = draws.numpy_or_jax(key), n_pre // 2
+        k_count, k_which = draws.split(key)
         counts, most = draws.binomial(k_count, n_pre, half, self.p)
         step = 1 + draws.without_replacement(k_which, counts, most, half)
-        one = jnp.arange(n_pre, dtype=jnp.int32)[:, None]
+        one = np.arange(n_pre, dtype=np.int32)[:, None]
         twice = (n_pre % 2 == 0) & (step == half) & (one >= half)
         used = (step <= half) & ~twice
-        other = jnp.where(used, (one + step) % n_pre, n_pre)
-        one, other = flat(jnp.where(used, one, n_pre), other)
-        return jnp.concatenate([one, other]), jnp.concatenate([other, one])
+        other = xp.where(used, (one + step) % n_pre, n_pre)
+        one, other = flat(xp.where(used, one, n_pre), other)
+        return xp.concatenate([one, other]), xp.concatenate([other, one])
 
     def most(self, n_pre, n_post, same):
         pairs = n_pre * (n_pre - 1) // 2
@@ -186,22 +186,22 @@ class FixedTotalNumber(AbstractProposal):
     def propose(self, n_pre, n_post, key, same):
         n = candidates(n_post, same, self.autapses)
         if self.multapses:
-            k_pre, k_post = jax.random.split(key)
-            pre = draws.below(draws.words(k_pre, 0, self.n), n_pre)
-            post = draws.below(draws.words(k_post, 0, self.n), n)
+            k_pre, k_post = draws.split(key)
+            pre = draws.below(draws.words(k_pre, 1, self.n)[0], n_pre)
+            post = draws.below(draws.words(k_post, 1, self.n)[0], n)
             return pre, skip_self(pre, post, same, self.autapses)
         # Given their number, pairs of a Bernoulli wiring are a random set of that size, and so
         # is what is left when some drawn at random are taken out: draw a few too many.
-        k_pairs, k_out = jax.random.split(key)
+        k_pairs, k_out = draws.split(key)
         rule = PairwiseBernoulli(self._surplus(n_pre * n), autapses=self.autapses)
         pre, post = rule.propose(n_pre, n_post, k_pairs, same)
-        used = pre < n_pre
-        number = jnp.cumsum(used, dtype=jnp.int32)
-        too_many = jnp.maximum(number[-1:] - self.n, 0)
+        xp, used = draws.numpy_or_jax(key), pre < n_pre
+        number = xp.cumsum(used, dtype=np.int32)
+        too_many = xp.maximum(number[-1:] - self.n, 0)
         most = rule.most(n_pre, n_post, same) - self.n
         out = draws.without_replacement(k_out, too_many, most, len(pre), number[-1])
-        taken_out = jnp.zeros(len(pre) + 1, bool).at[out[0]].set(True)[number - 1]
-        return jnp.where(used & ~taken_out, pre, n_pre), post
+        taken_out = draws.put(xp.zeros(len(pre) + 1, bool), out[0], True)[number - 1]
+        return xp.where(used & ~taken_out, pre, n_pre), post
 
     def most(self, n_pre, n_post, same):
         return self.n
@@ -219,11 +219,11 @@ class FixedTotalNumber(AbstractProposal):
 def _fixed_degree(rule: Any, rows: int, others: int, key: Any, same: bool):
     """Each of `rows` neurons with `rule.n` of the `others`."""
     n = candidates(others, same, rule.autapses)
-    row = jnp.arange(rows, dtype=jnp.int32)
+    row = np.arange(rows, dtype=np.int32)
     if rule.multapses:
-        other = draws.with_replacement(key, rows, rule.n, n)
+        other = draws.below(draws.words(key, rows, rule.n), n)
     else:
-        other = draws.without_replacement(key, jnp.full_like(row, rule.n), rule.n, n)
+        other = draws.without_replacement(key, np.full_like(row, rule.n), rule.n, n)
     row = row[:, None]
     return flat(row, skip_self(row, other, same, rule.autapses))
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
+from snnjax.connect import draws
 from snnjax.connect.assemble import edges_on_host, edges_traced
 from snnjax.connect.edges import Edges, size
 from snnjax.core.checks import is_traced, random_key
@@ -42,17 +43,21 @@ class AbstractRule(eqx.Module):
                 f"{name}: one population (same=True) has one size, got n_pre={n_pre} and "
                 f"n_post={n_post}."
             )
-        if self.random:
-            if key is None:
-                raise ValueError(f"{name} is random: give it key=jax.random.key(seed).")
+        if not self.random:
+            key = None
+        elif key is None:
+            raise ValueError(f"{name} is random: give it key=jax.random.key(seed).")
+        else:
             key = random_key(key, f"{name}: key")
         if n_pre == 0 or n_post == 0:
             return self.empty(n_pre, n_post)
         self.check(n_pre, n_post, same)
         if is_traced((self, key)):
+            key = None if key is None else draws.key_words(key)
             return self.wire(n_pre, n_post, key, same)
         with jax.ensure_compile_time_eval():  # inside of jit too, what is known is known
-            return self.wire_on_host(n_pre, n_post, key, same)
+            key = None if key is None else np.asarray(draws.key_words(key))
+            return self.wire(n_pre, n_post, key, same)
 
     def check(self, n_pre: int, n_post: int, same: bool) -> None:
         """Refuse populations that the rule cannot connect."""
@@ -64,11 +69,7 @@ class AbstractRule(eqx.Module):
 
     @abc.abstractmethod
     def wire(self, n_pre: int, n_post: int, key: Any, same: bool) -> Edges:
-        """The synapses in arrays of static size, by jax alone."""
-
-    @abc.abstractmethod
-    def wire_on_host(self, n_pre: int, n_post: int, key: Any, same: bool) -> Edges:
-        """The same synapses of concrete arguments, put in order by NumPy: quicker on a CPU."""
+        """The synapses, by the two words of a key: in a NumPy array, if nothing is traced."""
 
 
 class AbstractProposal(AbstractRule):
@@ -89,19 +90,11 @@ class AbstractProposal(AbstractRule):
 
     def wire(self, n_pre, n_post, key, same):
         pre, post = self.propose(n_pre, n_post, key, same)
-        most = self.most(n_pre, n_post, same)
-        return edges_traced(pre, post, n_pre, n_post, most, self.ordered)
-
-    def wire_on_host(self, n_pre, n_post, key, same):
-        pre, post = map(np.asarray, _propose(self, n_pre, n_post, key, same))
-        most = getattr(self, "max_synapses", None)
-        name = type(self).__name__
+        if draws.numpy_or_jax(pre) is jnp:
+            most = self.most(n_pre, n_post, same)
+            return edges_traced(pre, post, n_pre, n_post, most, self.ordered)
+        most, name = getattr(self, "max_synapses", None), type(self).__name__
         return edges_on_host(pre, post, n_pre, n_post, most, name, self.ordered)
-
-
-@eqx.filter_jit
-def _propose(rule, n_pre, n_post, key, same):
-    return rule.propose(n_pre, n_post, key, same)
 
 
 class AllToAll(AbstractProposal):
@@ -117,8 +110,8 @@ class AllToAll(AbstractProposal):
 
     def propose(self, n_pre, n_post, key, same):
         n = candidates(n_post, same, self.autapses)
-        sources = jnp.arange(n_pre, dtype=jnp.int32)[:, None]
-        targets = jnp.arange(n, dtype=jnp.int32)
+        sources = np.arange(n_pre, dtype=np.int32)[:, None]
+        targets = np.arange(n, dtype=np.int32)
         return flat(sources, skip_self(sources, targets, same, self.autapses))
 
 
@@ -136,7 +129,7 @@ class OneToOne(AbstractProposal):
             )
 
     def propose(self, n_pre, n_post, key, same):
-        each = jnp.arange(n_pre, dtype=jnp.int32)
+        each = np.arange(n_pre, dtype=np.int32)
         return each, each
 
 
@@ -154,5 +147,5 @@ def skip_self(
 
 def flat(a: Int[Array, "..."], b: Int[Array, "..."]) -> tuple[Array, Array]:
     """Both, broadcast and in one dimension."""
-    a, b = jnp.broadcast_arrays(a, b)
+    a, b = draws.numpy_or_jax(b).broadcast_arrays(a, b)
     return a.ravel(), b.ravel()

@@ -5,6 +5,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from snnjax.connect import draws
 from snnjax.connect.random_rules import probability, synapses
@@ -46,34 +47,39 @@ class SmallWorld(AbstractProposal):
             )
 
     def propose(self, n_pre, n_post, key, same):
-        n = n_pre
-        near = jnp.arange(1, self.k // 2 + 1, dtype=jnp.int32)
-        steps = jnp.stack([near, -near], -1).ravel()
+        xp, n = draws.numpy_or_jax(key), n_pre
+        near = np.arange(1, self.k // 2 + 1, dtype=np.int32)
+        steps = np.stack([near, -near], -1).ravel()
         free = n - 1 - self.k  # neurons that a source does not reach, at any moment
-        k_move, k_where = jax.random.split(key)
+        k_move, k_where = draws.split(key)
 
-        def targets(source):
-            moves = draws.coin(draws.words(k_move, source, self.k), self.p)
-            rank = draws.below(draws.words(k_where, source, self.k), max(free, 1))
+        def targets(sources):
+            sources = sources.astype(np.int32)
+            moves = draws.coin(draws.words(k_move, sources, self.k), self.p) & (free > 0)
+            rank = draws.below(draws.words(k_where, sources, self.k), max(free, 1))
 
-            def move(reached, s):
-                target = _free(rank[s], jnp.append(reached, source))
-                moved = reached.at[s].set(target)
-                return jnp.where(moves[s] & (free > 0), moved, reached), None
+            def move(s, reached):
+                taken = xp.concatenate([reached, sources[:, None]], 1)
+                target = _free(xp, rank[:, s], taken)
+                target = xp.where(moves[:, s], target, reached[:, s])
+                return draws.put(reached, (slice(None), s), target)
 
-            ring = (source + steps) % n
-            return jax.lax.scan(move, ring, jnp.arange(self.k))[0]
+            return draws.loop(xp, self.k, move, (sources[:, None] + steps) % n)
 
-        source = jnp.arange(n, dtype=jnp.int32)
-        return flat(source[:, None], jax.vmap(targets)(source))
+        sources = np.arange(n, dtype=np.int32)
+        post = draws.by_rows(xp, targets, 2 * self.k, n)
+        return flat(sources[:, None], post)
 
 
-def _free(rank: Any, taken: Any):
-    """The number of this `rank`, from 0 on, among those that are not `taken`."""
-
-    def further(carry):
-        number, _ = carry
-        after = rank + jnp.sum(taken <= number, dtype=jnp.int32)
-        return after, after != number
-
-    return jax.lax.while_loop(lambda carry: carry[1], further, (rank, jnp.array(True)))[0]
+def _free(xp: Any, rank: Any, taken: Any):
+    """By row, the number of this `rank`, from 0 on, among those that are not `taken`."""
+    count = lambda number: xp.sum(taken <= number[:, None], 1, dtype=np.int32)
+    further = lambda number: rank + count(number)
+    if xp is np:
+        number = rank
+        while np.any(number != (number := further(number))):
+            pass
+        return number
+    return jax.lax.while_loop(
+        lambda number: jnp.any(number != further(number)), further, rank
+    )

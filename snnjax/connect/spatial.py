@@ -90,6 +90,8 @@ class DistanceDependent(AbstractRule):
         )
 
     def wire(self, n_pre, n_post, key, same):
+        if draws.numpy_or_jax(key) is np:
+            return self._wire_on_host(n_pre, n_post, key, same)
         most = self.max_synapses
         if most is None:
             if is_traced(self):
@@ -106,7 +108,9 @@ class DistanceDependent(AbstractRule):
             place = count + jnp.cumsum(connected.ravel(), dtype=jnp.int32) - 1
             place = jnp.where(connected.ravel(), place, most)
             sources = jnp.broadcast_to(self._rows(i)[:, None], connected.shape).ravel()
-            targets = jnp.broadcast_to(jnp.arange(n_post), connected.shape).ravel()
+            targets = jnp.broadcast_to(
+                np.arange(n_post, dtype=np.int32), connected.shape
+            ).ravel()
             pre = pre.at[place].set(sources, mode="drop")
             post = post.at[place].set(targets, mode="drop")
             return pre, post, count + jnp.sum(connected, dtype=jnp.int32)
@@ -117,10 +121,10 @@ class DistanceDependent(AbstractRule):
         pre, post, count = jax.lax.fori_loop(0, self._chunks, body, start)
         return Edges(pre, post, n_pre, n_post, jnp.maximum(count - most, 0))
 
-    def wire_on_host(self, n_pre, n_post, key, same):
+    def _wire_on_host(self, n_pre, n_post, key, same):
         pre, post = [], []
         for i in range(self._chunks):
-            connected, proper = _look(self, key, i, same)
+            connected, proper = _look(self, jnp.asarray(key), i, same)
             if not proper:
                 raise ValueError(
                     "DistanceDependent.kernel must give probabilities, 0 to 1, at all "
@@ -143,7 +147,7 @@ class DistanceDependent(AbstractRule):
         return -(-len(self.positions_pre) // self._height)
 
     def _rows(self, i) -> Int[Array, "rows"]:
-        return i * self._height + jnp.arange(self._height, dtype=jnp.int32)
+        return i * self._height + np.arange(self._height, dtype=np.int32)
 
     def probabilities(self, i, same: bool) -> Float[Array, "rows n_post"]:
         """Of the pairs in chunk `i`."""
@@ -152,21 +156,21 @@ class DistanceDependent(AbstractRule):
         p = self.kernel(positions.separation(source, self.positions_post, self.extent))
         p = jnp.broadcast_to(p, (len(rows), n_post))
         if same and not self.autapses:
-            p = jnp.where(rows[:, None] == jnp.arange(n_post), 0, p)
+            p = jnp.where(rows[:, None] == np.arange(n_post, dtype=np.int32), 0, p)
         return jnp.where(rows[:, None] < len(self.positions_pre), p, 0)
 
     def look(self, key, i, same: bool) -> tuple[Bool[Array, "rows n_post"], Any]:
         """Which pairs of chunk `i` are connected, and whether their probabilities are such."""
         p = self.probabilities(i, same)
-        word = jax.vmap(lambda row: draws.words(key, row, p.shape[1]))(self._rows(i))
+        word = draws.words(key, self._rows(i), p.shape[1])
         return draws.coin(word, p), jnp.all((p >= 0) & (p <= 1))
 
 
 @eqx.filter_jit
 def _look(rule, key, i, same):
-    return rule.look(key, jnp.asarray(i), same)
+    return rule.look(key, jnp.asarray(i, jnp.int32), same)
 
 
 @eqx.filter_jit
 def _expected(rule, i, same):
-    return jnp.sum(rule.probabilities(jnp.asarray(i), same))
+    return jnp.sum(rule.probabilities(jnp.asarray(i, jnp.int32), same))
