@@ -73,5 +73,7 @@ def due(ring: Array, step: Int[Array, ""], size: int) -> Int[Array, ""]:
 def arrive(ring: Array, first: Int[Array, ""], size: int) -> tuple[Array, Array]:
     """(the ring without what is due at `first`, that)."""
     arriving = lax.dynamic_slice_in_dim(ring, first, size, -1)
+    # Read before it is overwritten, or XLA copies the whole ring.
+    ring, arriving = lax.optimization_barrier((ring, arriving))
     empty = jnp.zeros_like(arriving)
     return lax.dynamic_update_slice_in_dim(ring, empty, first, -1), arriving
