@@ -11,37 +11,57 @@ linear in each of its arguments, and transposes into the other two; so they are 
 jax, with these rules, and compose under grad, jvp, vmap and scan to any order. Their forward
 forms are loops of dynamic length over the active rows, which jax could not differentiate.
 
-A push also hands its weights on, unchanged. Carried through a loop over time in this way, the
-gradient of the weights is added to in place on the way back, row by row; as a constant of the
-loop it would be one array of all synapses a step.
+A push takes its weights twice, as `Weights`. What it reads is a constant of a loop over time,
+which keeps it once. What it hands on, unchanged and unread, is carried by the loop, so that on
+the way back the gradient of the weights is added to in place, row by row. With one of the two
+alone there would be one array of all synapses a step.
 """
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
+from jaxtyping import Array, Float
 
 from snnjax.connect import bits
 from snnjax.connect.lists import listed_credit, listed_pull, listed_push
 from snnjax.connect.rows import AbstractRows, at
 
 
-def push(buffer, amount, weight, active, support, shift, rows: AbstractRows, form=None):
-    """(`buffer` with the rows of `active` neurons added, `weight`).
+class Weights(NamedTuple):
+    """One array of weights twice, to be carried by a loop over time as it comes out of `push`.
+
+    `read` gives the values, and `credited`, which is never read, takes all of the gradient.
+    """
+
+    read: Float[Array, "..."]
+    credited: Float[Array, "..."]
+
+    @classmethod
+    def of(cls, weight: Float[Array, "..."]) -> "Weights":
+        return cls(weight, weight)
+
+
+def push(
+    buffer, amount, weights: Weights, active, support, shift, rows: AbstractRows, form=None
+) -> tuple[Float[Array, "places"], Weights]:
+    """(`buffer` with the rows of `active` neurons added, `weights`).
 
     - `buffer`: flat, float. `amount`: what each source sends, 0 where it is not active.
-    - `weight`: one a synapse, as `rows` takes it, or one number.
+    - `weights`: one a synapse, as `rows` takes them, or one number.
     - `active`, `support`: packed bits (`bits.pack`) of the sources that send, and of those whose
       amount may have a tangent: no others pass gradient.
     - `form`: "loop" or "list" (see `connect/lists.py`); by default what suits the device.
     """
     leaves, tree = jax.tree.flatten(rows)
-    arrays = (buffer, amount, weight, active, support, jnp.asarray(shift).astype(jnp.uint32))
-    return _push.bind(*arrays, *leaves, tree=tree, form=form)
+    shift = jnp.asarray(shift).astype(jnp.uint32)
+    arrays = (buffer, amount, *weights, active, support, shift)
+    buffer, credited = _push.bind(*arrays, *leaves, tree=tree, form=form)
+    return buffer, Weights(weights.read, credited)
 
 
 def _rows(leaves, tree) -> Any:
@@ -51,11 +71,11 @@ def _rows(leaves, tree) -> Any:
 # Forward: loops over the active rows, and nothing else.
 
 
-def _push_loop(buffer, amount, weight, active, support, shift, *leaves, tree):
+def _push_loop(buffer, amount, weight, credited, active, support, shift, *leaves, tree):
     del support
     rows = _rows(leaves, tree)
     visit = lambda buffer, i: rows.add(buffer, i, at(amount, i), weight, shift)
-    return [bits.for_each(active, visit, buffer), weight]
+    return [bits.for_each(active, visit, buffer), credited]
 
 
 def _pull_loop(buffer, weight, active, shift, *leaves, tree):
@@ -75,10 +95,10 @@ def _credit_loop(total, buffer, amount, active, support, shift, *leaves, tree):
     return [bits.for_each(active, visit, total)]
 
 
-def _listed_push(buffer, amount, weight, active, support, shift, *leaves, tree):
+def _listed_push(buffer, amount, weight, credited, active, support, shift, *leaves, tree):
     del support
     rows = _rows(leaves, tree)
-    return [listed_push(buffer, amount, weight, active, shift, rows), weight]
+    return [listed_push(buffer, amount, weight, active, shift, rows), credited]
 
 
 def _listed_pull(buffer, weight, active, shift, *leaves, tree):
@@ -93,9 +113,9 @@ def _listed_credit(total, buffer, amount, active, support, shift, *leaves, tree)
 # Shapes.
 
 
-def _push_shape(buffer, amount, weight, *_, **__):
-    del amount
-    return [buffer, weight]
+def _push_shape(buffer, amount, weight, credited, *_, **__):
+    del amount, weight
+    return [buffer, credited]
 
 
 def _pull_shape(buffer, weight, active, shift, *leaves, tree, form):
@@ -112,27 +132,31 @@ def _credit_shape(total, *_, **__):
 
 
 def _push_jvp(primals, tangents, **p):
-    _, amount, weight, active, support, *rest = primals
-    d_buffer, d_amount, d_weight = tangents[:3]
+    _, amount, weight, _, active, support, *rest = primals
+    d_buffer, d_amount, _, d_weight = tangents[:4]
     d_buffer = ad.instantiate_zeros(d_buffer)
     if not isinstance(d_amount, ad.Zero):
-        d_buffer, _ = _push.bind(d_buffer, d_amount, weight, support, support, *rest, **p)
+        linear = (d_buffer, d_amount, weight, weight, support, support, *rest)
+        d_buffer, _ = _push.bind(*linear, **p)
     if not isinstance(d_weight, ad.Zero):
-        linear = (d_buffer, amount, d_weight, active, support, *rest)
+        linear = (d_buffer, amount, d_weight, d_weight, active, support, *rest)
         d_buffer, d_weight = _push.bind(*linear, **p)
     return _push.bind(*primals, **p), [d_buffer, d_weight]
 
 
-def _push_transpose(cotangents, buffer, amount, weight, active, support, *rest, **p):
+def _push_transpose(
+    cotangents, buffer, amount, weight, credited, active, support, *rest, **p
+):
     ct, ct_weight = cotangents
     d_amount, d_weight = None, ct_weight
     if not isinstance(ct, ad.Zero):
         if ad.is_undefined_primal(amount):
             d_amount = _pull.bind(ct, weight, active, *rest, **p)[0]
-        if ad.is_undefined_primal(weight):
-            total = _zeros(weight) if isinstance(ct_weight, ad.Zero) else ct_weight
+        if ad.is_undefined_primal(credited):
+            total = _zeros(credited) if isinstance(ct_weight, ad.Zero) else ct_weight
             d_weight = _credit.bind(total, ct, amount, active, support, *rest, **p)[0]
-    return _cotangents((buffer, amount, weight), (ct, d_amount, d_weight), 2 + len(rest))
+    arguments = (buffer, amount, weight, credited)
+    return _cotangents(arguments, (ct, d_amount, None, d_weight), 2 + len(rest))
 
 
 def _pull_jvp(primals, tangents, **p):
@@ -152,7 +176,7 @@ def _pull_transpose(cotangents, buffer, weight, active, *rest, **p):
     if not isinstance(ct, ad.Zero):
         rows = (active, active, *rest)
         if ad.is_undefined_primal(buffer):
-            d_buffer = _push.bind(_zeros(buffer), ct, weight, *rows, **p)[0]
+            d_buffer = _push.bind(_zeros(buffer), ct, weight, weight, *rows, **p)[0]
         if ad.is_undefined_primal(weight):
             d_weight = _credit.bind(_zeros(weight), buffer, ct, *rows, **p)[0]
     return _cotangents((buffer, weight), (d_buffer, d_weight), 1 + len(rest))
@@ -176,8 +200,8 @@ def _credit_transpose(cotangents, total, buffer, amount, active, support, *rest,
     d_buffer = d_amount = None
     if not isinstance(ct, ad.Zero):
         if ad.is_undefined_primal(buffer):
-            none = _zeros(buffer)
-            d_buffer = _push.bind(none, amount, ct, active, support, *rest, **p)[0]
+            linear = (_zeros(buffer), amount, ct, ct, active, support, *rest)
+            d_buffer = _push.bind(*linear, **p)[0]
         if ad.is_undefined_primal(amount):
             d_amount = _pull.bind(buffer, ct, active, *rest, **p)[0]
     return _cotangents((total, buffer, amount), (ct, d_buffer, d_amount), 2 + len(rest))
@@ -245,7 +269,7 @@ def _primitive(name, shape, loop, listed, jvp, transpose, threaded) -> Primitive
 
 
 _push = _primitive(
-    "push", _push_shape, _push_loop, _listed_push, _push_jvp, _push_transpose, {2: 1}
+    "push", _push_shape, _push_loop, _listed_push, _push_jvp, _push_transpose, {3: 1}
 )
 _pull = _primitive(
     "pull", _pull_shape, _pull_loop, _listed_pull, _pull_jvp, _pull_transpose, {}

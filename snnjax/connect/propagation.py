@@ -30,7 +30,7 @@ def choose(operator: str, edges: Edges, weight: Any, delay: Any, plain: bool) ->
     if operator == "auto":
         if checks.is_traced(edges) or not one_delay or pairs > MOST_PAIRS:
             return "sparse"
-        if len(edges) == pairs and _all_to_all(edges):
+        if all_to_all(edges):
             return "dense"
         if np.ndim(weight) == 0 and len(edges) >= COUNTS_FROM * pairs and _fit(edges):
             return "counts"
@@ -43,6 +43,11 @@ def choose(operator: str, edges: Edges, weight: Any, delay: Any, plain: bool) ->
     if operator == "counts" and np.ndim(weight):
         raise ValueError(
             "Projection.operator='counts' needs one weight for all synapses. Use 'sparse'."
+        )
+    if operator == "counts" and checks.is_traced(edges):
+        raise ValueError(
+            "Projection.operator='counts' needs wiring that is known: build the network "
+            "outside jit, or use 'sparse'."
         )
     if operator == "counts" and not _fit(edges):
         raise ValueError(
@@ -57,7 +62,10 @@ def count_pairs(edges: Edges) -> Any:
     return zeros.at[edges.pre, edges.post].add(jnp.int8(1), mode="drop")
 
 
-def _all_to_all(edges: Edges) -> bool:
+def all_to_all(edges: Edges) -> bool:
+    """Whether every source reaches every target once; of traced edges it is not known."""
+    if checks.is_traced(edges) or len(edges) != edges.n_pre * edges.n_post:
+        return False
     post = np.asarray(edges.post).reshape(edges.n_pre, edges.n_post)
     return bool(
         (np.asarray(edges.pre) == np.repeat(np.arange(edges.n_pre), edges.n_post)).all()
@@ -67,9 +75,7 @@ def _all_to_all(edges: Edges) -> bool:
 
 def _fit(edges: Edges) -> bool:
     """Whether no pair has more synapses than a byte counts."""
-    pre, post = np.asarray(edges.pre).astype(np.int64), np.asarray(edges.post)
-    same = (pre[1:] == pre[:-1]) & (post[1:] == post[:-1])
-    if not same.any():
+    pairs = np.asarray(edges.pre).astype(np.int64) * edges.n_post + np.asarray(edges.post)
+    if np.all(pairs[1:] > pairs[:-1]):
         return True
-    _, n = np.unique(pre * edges.n_post + post, return_counts=True)
-    return bool(n.max() < 128)
+    return bool(np.unique(pairs, return_counts=True)[1].max() < 128)

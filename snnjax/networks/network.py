@@ -12,7 +12,7 @@ from snnjax.core.backend import list_capacity
 from snnjax.core.base import AbstractDynamics
 from snnjax.networks.names import ends_of, name_of, place_of, places_of, receptor_of
 from snnjax.networks.population import Fired, Population, PopulationState
-from snnjax.networks.projection import Projection, Synapses
+from snnjax.networks.projection import Projection, Synapses, early
 from snnjax.networks.send import Senders, arrive, due, send
 from snnjax.networks.state import NetworkState, Place
 
@@ -69,7 +69,7 @@ class Network(AbstractDynamics[NetworkState]):
                 raise ValueError(
                     f"Network.projections[{i}] must be a Projection, got {spec!r}."
                 )
-            own = None if key is None else jax.random.fold_in(key, i)
+            own = None if key is None else early(jax.random.fold_in, key, i)
             ends = ends_of(spec, places, self.populations)
             self.synapses[name_of(spec, self.synapses)] = Synapses.draw(spec, ends, own)
 

@@ -1,6 +1,7 @@
 """A projection: how one population, or a part of one, reaches another."""
 
 import math
+from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -11,6 +12,7 @@ from jaxtyping import Array, Float, Int
 
 from snnjax.connect import propagation
 from snnjax.connect.edges import Edges
+from snnjax.connect.events import Weights
 from snnjax.connect.rows import AbstractRows, DenseRows, SparseRows
 from snnjax.connect.values import as_values
 from snnjax.core import checks
@@ -34,6 +36,8 @@ class Projection(eqx.Module):
     - `operator`: "sparse", "dense", "counts" or "auto"; see `connect.propagation`.
     - `interpolate`: share each spike between the two steps next to its delay, so that delays
       have a gradient.
+    - `max_delay`: ms; delays that change later, as in training, stay below it. By default the
+      longest of those given.
     """
 
     source: str = eqx.field(static=True)
@@ -46,6 +50,7 @@ class Projection(eqx.Module):
     name: str | None = eqx.field(default=None, static=True, kw_only=True)
     operator: str = eqx.field(default="auto", static=True, kw_only=True)
     interpolate: bool = eqx.field(default=False, static=True, kw_only=True)
+    max_delay: float | None = eqx.field(default=None, static=True, kw_only=True)
 
 
 class Ends(NamedTuple):
@@ -82,11 +87,12 @@ class Synapses(eqx.Module):
     n_synapses: int = eqx.field(static=True)
     operator: str = eqx.field(static=True)
     interpolate: bool = eqx.field(static=True)
+    max_delay: float | None = eqx.field(static=True)  # ms
 
     @classmethod
     def draw(cls, spec: Projection, ends: Ends, key: Any) -> "Synapses":
         """The synapses of `spec`, by `key`."""
-        keys = (None, None, None) if key is None else jax.random.split(key, 3)
+        keys = (None, None, None) if key is None else early(jax.random.split, key, 3)
         n_pre, n_post = (b - a for a, b in (ends.source_slice, ends.target_slice))
         edges = spec.wiring
         if not isinstance(edges, Edges):
@@ -97,28 +103,29 @@ class Synapses(eqx.Module):
                 f"but its wiring is for {edges.n_pre} to {edges.n_post}."
             )
         distances = getattr(spec.wiring, "distances", None)
-        values = lambda x, key, what: as_values(
-            x, edges, key=key, distances=distances, name=what
+        values = lambda x, key, what: early(
+            partial(as_values, distances=distances, name=what), x, edges, key=key
         )
         weight = values(spec.weight, keys[1], "Projection.weight")
-        delay = None
+        delay = longest_delay = None
         if spec.delay is not None:
             delay = values(spec.delay, keys[2], "Projection.delay")
             checks.above(delay, 0, "Projection.delay", "ms")
+            longest_delay = _longest(delay, spec.max_delay)
         operator = propagation.choose(
             spec.operator, edges, weight, delay, plain=not spec.interpolate
         )
-        degrees = edges.out_degrees()
+        degrees = early(Edges.out_degrees, edges)
         traced = checks.is_traced(degrees)
         longest = n_post if traced else int(np.max(np.asarray(degrees), initial=0))
         post, indptr, counts = edges.post, edges.indptr, None
         if operator == "counts":
             post, indptr, counts = None, None, propagation.count_pairs(edges)
-        elif operator == "dense" and len(edges) == n_pre * n_post and longest == n_post:
+        elif operator == "dense" and propagation.all_to_all(edges):
             post, indptr = None, None
         return cls(
             *(weight, delay, post, indptr, counts, spec.release, ends),
-            *(longest, len(edges), operator, spec.interpolate),
+            *(longest, len(edges), operator, spec.interpolate, longest_delay),
         )
 
     @property
@@ -139,46 +146,46 @@ class Synapses(eqx.Module):
         """How many steps ahead a spike may arrive, for a concrete `dt`."""
         if self.delay is None:
             return 1
-        if checks.is_traced((self.delay, dt)):
+        if dt is None or checks.is_traced(dt):
             raise ValueError(
-                "Network.init needs dt (ms) and the delays as numbers, as the longest delay "
-                "sets the size of a buffer: make the state outside jit, or let dt be static."
+                f"Network.init needs dt (ms) as a number, got {dt}: the longest delay sets the "
+                "size of a buffer. Make the state outside jit, or let dt be static there."
             )
-        dt = checks.decimal(dt)
-        shortest, longest = (
-            np.min(self.delay, initial=np.inf),
-            np.max(self.delay, initial=dt),
-        )
-        if shortest < dt * (1 - 1e-3):
-            raise ValueError(
-                f"Projection {self.ends.source}->{self.ends.target} has a delay of "
-                f"{shortest:g} ms, below dt={dt:g} ms: a spike arrives in a later step than it "
-                "is sent. Use a smaller dt, or leave delay out for one step."
-            )
+        dt, longest = checks.decimal(dt), self.max_delay
+        if not checks.is_traced(self.delay):
+            longest = float(np.max(self.delay, initial=longest))
+            shortest = np.min(self.delay, initial=np.inf)
+            if shortest < dt * (1 - 1e-3):
+                raise ValueError(
+                    f"Projection {self.ends.source}->{self.ends.target} has a delay of "
+                    f"{shortest:g} ms, below dt={dt:g} ms: a spike arrives in a later step "
+                    "than it is sent. Use a smaller dt, or leave delay out for one step."
+                )
         steps = longest / dt * (1 + 1e-6)
-        return int(math.floor(steps) + 1 if self.interpolate else round(steps))
+        return math.floor(steps) + 1 if self.interpolate else max(round(steps), 1)
 
-    def rows(self, dt, n_target: int, n_slots: int) -> tuple[Any, AbstractRows]:
+    def rows(self, dt, n_target: int, n_slots: int) -> tuple[Weights, AbstractRows]:
         """(weights, rows) for a buffer of `n_slots` steps of `n_target` neurons each."""
         start = self.ends.target_slice[0]
-        late = n_target * (self.steps(dt) - 1)
+        steps = jnp.minimum(self.steps(dt), max(n_slots - self.interpolate, 1))
+        late = n_target * (steps - 1)
         wraps = n_slots > 1
         weight = self.weight
         if self.operator == "sparse":
             index = self.post + (start + late)
             indptr, longest = self.indptr, self.longest
             if self.interpolate and self.delay is not None:
-                rest = self.delay / dt - jax.lax.stop_gradient(jnp.floor(self.delay / dt))
+                share = jnp.broadcast_to(_within(self.delay / dt - steps), index.shape)
                 index = jnp.stack([index, index + n_target], 1).ravel()
-                weight = jnp.stack([weight * (1 - rest), weight * rest], 1).ravel()
+                weight = jnp.stack([weight * (1 - share), weight * share], 1).ravel()
                 indptr, longest = 2 * indptr, 2 * longest
             capacity = list_capacity(self.shape[0])
             unsigned = (x.astype(jnp.uint32) for x in (indptr, index))
-            return weight, SparseRows(*unsigned, longest, capacity, wraps)
+            return Weights.of(weight), SparseRows(*unsigned, longest, capacity, wraps)
         if self.operator == "dense":
             weight = self.matrix()
         start = jnp.asarray(start + late, jnp.uint32)
-        return weight, DenseRows(self.shape, start, self.counts, wraps)
+        return Weights.of(weight), DenseRows(self.shape, start, self.counts, wraps)
 
     def matrix(self) -> Float[Array, "sources targets"]:
         """The weights of all pairs, summed over the synapses of each."""
@@ -195,3 +202,34 @@ class Synapses(eqx.Module):
         sources = jnp.arange(self.shape[0], dtype=jnp.int32)
         degrees = jnp.diff(self.indptr)
         return jnp.repeat(sources, degrees, total_repeat_length=self.n_synapses)
+
+
+def early(function: Any, *args: Any, **kwargs: Any) -> Any:
+    """`function` of what is known, at once also under jit, so that it stays known."""
+    if checks.is_traced((args, kwargs)):
+        return function(*args, **kwargs)
+    with jax.ensure_compile_time_eval():
+        return function(*args, **kwargs)
+
+
+def _longest(delay: Float[Array, "..."], max_delay: float | None) -> float:
+    """The longest delay that a buffer has room for, ms."""
+    if checks.is_traced(delay):
+        if max_delay is None:
+            raise ValueError(
+                "Projection.max_delay (ms) must be given where delays are traced, such as when "
+                "they are drawn by a traced key: the longest one sets the size of a buffer."
+            )
+        return float(max_delay)
+    longest = float(np.max(delay, initial=0))
+    if max_delay is not None and longest > max_delay:
+        raise ValueError(
+            f"Projection.max_delay={max_delay:g} ms is below a delay of {longest:g} ms."
+        )
+    return longest if max_delay is None else float(max_delay)
+
+
+def _within(share: Float[Array, "..."]) -> Float[Array, "..."]:
+    """What of a spike goes a step further, 0 .. 1, with its slope also at 0 and 1."""
+    share = jnp.where(share < -1e-3, 0, share)
+    return jnp.where(share > 1 + 1e-3, 1, share)
