@@ -13,6 +13,12 @@ from snnjax.core.parameters import parameter
 from tests.toys import Held, NoisyNeuron, PassThrough
 
 
+@pytest.fixture(autouse=True)
+def short(monkeypatch):
+    monkeypatch.setattr("snnjax.core.estimate.MEASURED", 0.05)
+    monkeypatch.setattr("snnjax.core.estimate.ONE_CALL", 0.005)
+
+
 def nbytes(tree):
     return sum(np.asarray(x).nbytes for x in jax.tree.leaves(tree))
 
@@ -27,9 +33,6 @@ def test_bytes_are_those_of_the_run():
     assert got.parameters == nbytes(model) and got.inputs == current.nbytes
     assert (got.n_steps, got.duration) == (200, pytest.approx(20.0))
     assert got.made == sol.made and got.summary == ""
-    skipped = snn.estimate(model, current, 0.1, record=record, skip=10.0)
-    assert skipped.n_steps == 200
-    assert skipped.results == got.results - 25 * 30 * 8
 
 
 class Heavy(snn.AbstractDynamics[Held]):
@@ -47,8 +50,7 @@ class Heavy(snn.AbstractDynamics[Held]):
         return f"One matrix of {self.matrix.size} numbers."
 
 
-def test_time_is_that_of_steps(monkeypatch):
-    monkeypatch.setattr("snnjax.core.estimate.MEASURED", 0.1)
+def test_time_is_that_of_steps():
     turn = jnp.asarray(np.linalg.qr(np.random.default_rng(0).normal(size=(200, 200)))[0])
     run = dict(inputs=0.0, dt=0.1, n_steps=400, record=snn.SpikeCount())
     got = snn.estimate(Heavy(turn), **run)
@@ -78,6 +80,8 @@ def test_it_takes_what_simulate_takes(key):
     state = snn.simulate(NoisyNeuron(), 25.0, 0.1, n_steps=4, shape=(3,), key=key).state
     got = snn.estimate(NoisyNeuron(), 25.0, 0.1, duration=1.0, shape=(3,), state=state)
     assert (got.n_steps, got.results) == (10, 10 * 3 * 8)
+    skipped = snn.estimate(PassThrough(), np.ones((20, 2)), 0.1, skip=0.5)
+    assert (skipped.n_steps, skipped.results) == (20, 15 * 2 * 8)
     assert state.step == 4  # what was given is as it was
     with pytest.raises(ValueError, match="needs n_steps= or duration="):
         snn.estimate(snn.LIF(), 300.0, 0.1)

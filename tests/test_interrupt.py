@@ -11,9 +11,9 @@ import pytest
 import snnjax as snn
 from snnjax.core import chunks
 from snnjax.core.progress import StepBar
-from tests.test_simulate import Poison, same, stochastic_run
+from tests.test_simulate import Poison, same
 from tests.test_store import loaded
-from tests.toys import Oscillator, PassThrough
+from tests.toys import NoisyNeuron, Oscillator, PassThrough, WhiteInput
 
 simulate, Trace = snn.simulate, snn.Trace
 
@@ -23,6 +23,19 @@ RAMP = np.arange(40.0)[:, None] + np.array([0.0, 0.25])  # v after step i is i a
 def ramp(**kwargs):
     kwargs = dict(record=Trace("v")) | kwargs
     return simulate(PassThrough(), RAMP, 0.5, **kwargs)
+
+
+def stochastic_run(key, **kwargs):
+    drive = WhiteInput(25.0, 5.0, jax.random.fold_in(key, 1), (4,))
+    record = dict(
+        v=Trace("v"),
+        v5=Trace("v", "output", every=5),
+        bins=snn.SpikeCount(every=50),
+        count=snn.SpikeCount(),
+        first=snn.FirstSpike(),
+    )
+    key = jax.random.fold_in(key, 2)
+    return simulate(NoisyNeuron(), drive, 0.1, record=record, key=key, **kwargs)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +115,7 @@ def above(level):
 
 
 @pytest.mark.parametrize("chunk", [None, 10])
-@pytest.mark.parametrize("last", [0, 1, 9, 10, 26, 39])
+@pytest.mark.parametrize("last", [0, 9, 26, 39])
 def test_a_run_ends_with_the_first_step_where_the_condition_holds(last, chunk):
     record = dict(
         v=Trace("v"),
@@ -150,11 +163,8 @@ def test_a_stopped_run_goes_on_bit_for_bit(whole):
     np.testing.assert_array_equal(sol.ys["v"], whole.ys["v"][:n])
     then = run(n_steps=150, state=sol.state)
     np.testing.assert_array_equal(then.ys["v"], whole.ys["v"][n : n + 150])
-    times = np.asarray(whole.ys["raster"].times)
-    assert (
-        then.ys["count"].sum()
-        == then.ys["raster"].count
-        == np.sum(times < then.ts["v"][-1] + 0.01)
+    np.testing.assert_array_equal(
+        then.ys["bins"].sum(0), then.ys["count"] - sol.ys["count"]
     )
 
 
@@ -231,7 +241,7 @@ def test_ctrl_c_keeps_what_was_recorded(whole, stored, tmp_path, monkeypatch):
     else:
         sol = run(n_steps=250, state=kept.state)
         np.testing.assert_array_equal(sol.ys["v"], whole.ys["v"][150:])
-        for k in ("count", "mean", "first", "raster", "own"):
+        for k in ("count", "first"):
             same(loaded(sol.ys[k]), loaded(whole.ys[k]))
     same(sol.state, whole.state)
 

@@ -384,9 +384,7 @@ def test_weights_over_time():
 MASK = np.array([True, False, False, True, True])
 
 
-@pytest.mark.parametrize(
-    "index", [0, -2, [4, 1], slice(1, 4), slice(None, None, 2), MASK], ids=str
-)
+@pytest.mark.parametrize("index", [-2, [4, 1], slice(None, None, 2), MASK], ids=str)
 def test_recorders_of_some_neurons(index):
     got = record(
         dict(
@@ -449,23 +447,22 @@ def test_a_rate_is_that_of_the_time_simulated():
 
 # Lists of spikes, by each of the ways to make them
 
-
-def spike_list(x, batch=False):
-    run = lambda x: record(snn.SpikeRaster(20, "v"), x, throw=False)
-    return jax.vmap(run)(x[None]) if batch else run(x)
+RASTER = lambda x: record(snn.SpikeRaster(20, "v"), x, throw=False)
 
 
-@pytest.mark.parametrize("n", [1, 31, 32, 33, 70])
-@pytest.mark.parametrize("p", [0.0, 0.02, 1.0])
+@pytest.mark.parametrize("n", [1, 32, 70])
 @pytest.mark.filterwarnings("ignore::snnjax.LostSpikesWarning")
-def test_a_raster_is_the_same_one_by_one_and_in_a_batch(n, p):
-    x = (np.random.default_rng(n).random((6, n)) < p).astype(float)
-    one, batch = spike_list(x), spike_list(x, batch=True)
-    jax.tree.map(lambda a, b: np.testing.assert_array_equal(a, b[0]), one, batch)
-    steps, cells = np.nonzero(x)
-    assert one.count == len(steps)
-    np.testing.assert_array_equal(one.trimmed()[1], cells[:20])
-    np.testing.assert_array_equal(one.trimmed()[0], 0.5 * (steps[:20] + 1))
+def test_a_raster_is_the_same_one_by_one_and_in_a_batch(n):
+    uniform = np.random.default_rng(n).random((6, n))
+    xs = np.array([uniform < p for p in (0.0, 0.02, 1.0)], float)
+    batch = jax.vmap(RASTER)(xs)
+    for k, x in enumerate(xs):
+        one = RASTER(x)
+        jax.tree.map(lambda a, b, k=k: np.testing.assert_array_equal(a, b[k]), one, batch)
+        steps, cells = np.nonzero(x)
+        assert one.count == len(steps)
+        np.testing.assert_array_equal(one.trimmed()[1], cells[:20])
+        np.testing.assert_array_equal(one.trimmed()[0], 0.5 * (steps[:20] + 1))
 
 
 def test_a_raster_lets_gradients_pass_by():

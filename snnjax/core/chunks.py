@@ -256,7 +256,7 @@ def solution(job: Job, reached: Reached, ys: list[Any]) -> Solution:
     return Solution(unflatten(ts), unflatten(ys), reached.state, found, made, names)
 
 
-def warn_of_lost_spikes(recorder: AbstractRecorder, y: Any) -> None:
+def warn_of_lost_spikes(recorder: Any, y: Any) -> None:
     """Warn if `y` is a raster that could not keep all spikes."""
     if not isinstance(y, Events) or is_traced(y.lost):
         return

@@ -164,7 +164,7 @@ def _size(tree: Any) -> int:
     return sum(x.size * x.dtype.itemsize for x in leaves if hasattr(x, "dtype"))
 
 
-def _bytes(n: int | None) -> str:
+def _bytes(n: float | None) -> str:
     if n is None:
         return "unknown"
     for unit in ("B", "kB", "MB"):

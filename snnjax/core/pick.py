@@ -1,6 +1,7 @@
 """What a recorder looks at: a value by its name, in a part of a network, of some neurons."""
 
 import dataclasses
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -33,14 +34,15 @@ def pick(what: What | tuple[What, ...], state: Any, output: Any, index: Any = No
 
 
 def _named(name: str, state: Any, output: Any) -> Any:
-    value, has_output = state, True
+    value: Any = state
+    has_output = True
     *parents, last = parts = name.split(".")
     for level, part in enumerate(parts):
         if level == len(parents) and has_output and last in _OUTPUT:
             return output
         inside = getattr(value, "part", None) if has_output else None
         unknown = None
-        if callable(inside):
+        if inspect.ismethod(inside):
             try:
                 value, output = inside(part, output)
                 continue
