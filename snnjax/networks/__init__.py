@@ -1,8 +1,20 @@
 """Published networks, ready to run."""
 
+from snnjax.networks.event_driven import Arrivals, simulate_events
 from snnjax.networks.izhikevich_2003 import izhikevich_2003
 from snnjax.networks.network import Network
 from snnjax.networks.population import Population
 from snnjax.networks.projection import Projection
+from snnjax.networks.shard import ShardedNetwork
+from snnjax.networks.shard_cut import gather
 
-__all__ = ["Network", "Population", "Projection", "izhikevich_2003"]
+__all__ = [
+    "Arrivals",
+    "Network",
+    "Population",
+    "Projection",
+    "ShardedNetwork",
+    "gather",
+    "izhikevich_2003",
+    "simulate_events",
+]
