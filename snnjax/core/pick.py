@@ -1,7 +1,6 @@
 """What a recorder looks at: a value by its name, in a part of a network, of some neurons."""
 
 import dataclasses
-import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -42,7 +41,7 @@ def _named(name: str, state: Any, output: Any) -> Any:
             return output
         inside = getattr(value, "part", None) if has_output else None
         unknown = None
-        if inspect.ismethod(inside):
+        if callable(inside):  # of a module a method is no function
             try:
                 value, output = inside(part, output)
                 continue
