@@ -93,6 +93,7 @@ def test_cross_correlogram_counts_pairs():
     for lag, found in zip(lags, rate, strict=True):
         pairs = ((difference > lag - 1.5) & (difference <= lag + 1.5)).sum()
         assert_allclose(found, 1e3 * pairs / (60 * 3.0))
+    assert_array_equal(ms.cross_correlogram([0.0], [1.5], 3.0, 3.0)[1] > 0, [0, 1, 0])
     padded = np.append(a, [np.nan, np.nan])
     assert_allclose(ms.cross_correlogram(padded, b, 3.0, 21.0)[1], rate)
 
