@@ -1,0 +1,286 @@
+"""A network on many devices, each with some neurons of every population."""
+
+import dataclasses
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, ArrayLike, Float
+
+from snnjax.core.base import AbstractDynamics
+from snnjax.networks.network import Network
+from snnjax.networks.shard_cut import (
+    block,
+    cut_ring,
+    cut_synapses,
+    join_ring,
+    join_synapses,
+    placed,
+    spread,
+)
+from snnjax.networks.shard_deliver import Mail, Office
+from snnjax.networks.shard_mail import emit, no_mail
+from snnjax.networks.shard_plan import mesh_of, office_of, period_of, shortest_delay
+from snnjax.networks.state import NetworkState
+
+
+class ShardedNetwork(AbstractDynamics[NetworkState]):
+    r"""A `Network` cut over devices, made by `Network.shard`; it runs as the network does.
+
+    Each device has an even block of the neurons of every population (the last ones fewer) and
+    the synapses that end there, with a row for every source. What fires is told to all as bits,
+    in one gather each $k$ steps, where $k$ is the shortest delay of the network in steps: a
+    spike that takes at least $k$ steps to arrive is early enough if it is sent at the end of
+    every $k$-th step (Morrison et al. 2005, Neural Comput. 17:1776).
+
+    Input, output and state are those of the network, so that a state is good for any number
+    of devices (see `networks.gather`), and the order in which each target adds what arrives is
+    the same. Numbers agree to rounding, bit for bit where sums of weights have none. A
+    recorder that looks at neurons of one population on their own, as `SpikeCount(of="exc")`,
+    works on each device alone if the number of devices divides the population.
+    """
+
+    network: Network  # its synapses have a first axis of devices
+    mesh: Mesh = eqx.field(static=True)
+    axis: str = eqx.field(static=True)
+    shortest: tuple[float | None, ...] = eqx.field(
+        static=True
+    )  # delay, ms; see `period_of`
+
+    @classmethod
+    def cut(cls, network: Network, devices: Any, axis: str | None = None):
+        """See `Network.shard`."""
+        mesh, axis = mesh_of(devices, axis)
+        n, sharding = mesh.shape[axis], NamedSharding(mesh, PartitionSpec(axis))
+        synapses = {}
+        for name, s in network.synapses.items():
+            own = cut_synapses(s, network.populations[s.ends.target].size, n)
+            own = placed(dataclasses.replace(own, release=None), sharding)
+            synapses[name] = dataclasses.replace(own, release=s.release)
+        shortest = tuple(shortest_delay(s) for s in network.synapses.values())
+        return cls(_with_synapses(network, synapses), mesh, axis, shortest)
+
+    def unshard(self) -> Network:
+        """The network in one piece, such as after training; see `networks.gather`."""
+        sizes = {name: p.size for name, p in self.network.populations.items()}
+        synapses = {
+            name: join_synapses(s, sizes[s.ends.target])
+            for name, s in self.network.synapses.items()
+        }
+        return _with_synapses(self.network, synapses)
+
+    @property
+    def n_devices(self) -> int:
+        """How many devices share the network."""
+        return self.mesh.shape[self.axis]
+
+    @property
+    def n_neurons(self) -> int:
+        """Neurons of all populations."""
+        return self.network.n_neurons
+
+    @property
+    def sized(self) -> bool:
+        return True
+
+    @property
+    def spiking(self) -> bool:
+        return True
+
+    def split(self, x: Float[Array, "... neurons"]) -> dict[str, Array]:
+        """An array with one value a neuron, last, by population and by part."""
+        return self.network.split(x)
+
+    def init(self, shape: tuple[int, ...] = (), *, key=None, dt=None) -> NetworkState:
+        """As of the `Network`."""
+        synapses = {}
+        for (name, s), delay in zip(
+            self.network.synapses.items(), self.shortest, strict=True
+        ):
+            known = s.delay if delay is None else np.asarray(delay)
+            synapses[name] = dataclasses.replace(s, delay=known)
+        return _with_synapses(self.network, synapses).init(shape, key=key, dt=dt)
+
+    def period(self, state: NetworkState) -> int:
+        """Every how many steps spikes are exchanged: not more than the shortest delay has."""
+        synapses = self.network.synapses.values()
+        return period_of(synapses, self.shortest, self._slots(state))
+
+    def open(self, state: NetworkState, dt) -> NetworkState:
+        slots, office = self._slots(state), self._office(state)
+        local = {
+            name: dataclasses.replace(s, release=None, weight=self._each(s.weight))
+            for name, s in self.network.synapses.items()
+        }
+
+        def rows(local, dt):
+            opened = {}
+            for name, s in local.items():
+                n = office.blocks[s.ends.port]
+                own = dataclasses.replace(
+                    jax.tree.map(lambda x: x[0] if x.ndim else x, s),
+                    ends=s.ends._replace(target_slice=(0, n)),
+                )
+                opened[name] = own.rows(dt, n, slots[s.ends.port])
+            return _stacked(opened)
+
+        one = PartitionSpec(self.axis)
+        specs = jax.tree.map(lambda x: one if jnp.ndim(x) else PartitionSpec(), local)
+        pushes = self._on_each(rows, (specs, PartitionSpec()), one)(local, dt)
+        populations, waiting = dict(state.populations), dict(state.waiting)
+        for name, at in populations.items():
+            populations[name] = jax.tree.map(self._kept_apart, at)
+        for port, ring in waiting.items():
+            waiting[port] = cut_ring(ring, self._size(port), self.n_devices)
+        mail = no_mail(self.network, state, office.period, self.n_devices, dt)
+        opened = dict(pushes=pushes, mail=mail)
+        state = dataclasses.replace(state, opened=opened)
+        return dataclasses.replace(state, populations=populations, waiting=waiting)
+
+    def close(self, state: NetworkState) -> NetworkState:
+        pushes, mail = state.opened["pushes"], state.opened["mail"]
+        waiting, overflowed = state.waiting, state.overflowed
+        if mail is not None:
+            office = self._office(state)
+            flush = lambda rings, pushes, mail, step: office.flush(
+                rings, _first(pushes), Mail(mail.own, _first(mail.whole)), step
+            )
+            rings, one = jax.tree.map(self._last, waiting), PartitionSpec(self.axis)
+            letters = Mail(jax.tree.map(self._last, mail.own), one)
+            flush = self._on_each(
+                flush, (rings, one, letters, PartitionSpec()), (rings, PartitionSpec())
+            )
+            waiting, late = flush(waiting, pushes, mail, state.step)
+            overflowed = overflowed + late
+        waiting = {
+            port: join_ring(rings, self._size(port), self.n_devices)
+            for port, rings in waiting.items()
+        }
+        return dataclasses.replace(
+            state, waiting=waiting, overflowed=overflowed, opened=None
+        )
+
+    def unroll(self, state, inputs, dt):
+        """As scanning `step`, with what is common to all steps done once."""
+        one = lambda state, input: self.step(state, input, dt)
+        state, outputs = lax.scan(one, self.open(state, dt), inputs)
+        return self.close(state), outputs
+
+    def step(
+        self, state: NetworkState, input: Any, dt: Float[ArrayLike, ""]
+    ) -> tuple[NetworkState, Float[Array, "neurons"]]:
+        """Advance by `dt` (ms): (new state, spikes of all neurons)."""
+        if state.opened is None:
+            state, spikes = self.step(self.open(state, dt), input, dt)
+            return self.close(state), spikes
+        populations, fired = self.network.advance(state.populations, input, dt)
+        state = self._send(state, populations, fired, dt)
+        return state, jnp.concatenate([f.spikes for f in fired.values()], axis=-1)
+
+    def _send(self, state, populations, fired, dt) -> NetworkState:
+        """As of the `Network`: each device pushes what it is told onto its own targets."""
+        office, opened = self._office(state), state.opened
+        emitted, releases = emit(self.network, state.releases, populations, fired, dt)
+        emitted = jax.tree.map(self._spread, emitted)
+        buffers = dict(state.waiting)
+        for port in office.blocks.keys() - buffers.keys():
+            buffers[port] = self._spread(self.network.arrived(populations, port))
+
+        def local(buffers, pushes, mail, emitted, step):
+            if mail is not None:
+                mail = Mail(mail.own, _first(mail.whole))
+            now, mail = office.told(emitted, mail, step)
+            sent = step + 1 - office.period
+            buffers, weights, late = office.push(buffers, _first(pushes), now, sent)
+            rings = {port: buffers.pop(port) for port in state.waiting}
+            arrived = office.arrive(rings, step)
+            if mail is not None:
+                mail = Mail(mail.own, _stacked(mail.whole))
+            return arrived, buffers, _stacked(weights), mail, late
+
+        one, last = PartitionSpec(self.axis), lambda x: jax.tree.map(self._last, x)
+        mail = opened["mail"]
+        letters = None if mail is None else Mail(last(mail.own), one)
+        given = (last(buffers), one, letters, last(emitted), PartitionSpec())
+        arrived = {
+            port: (self._last(x), self._last(x)) for port, x in state.waiting.items()
+        }
+        direct = {port: x for port, x in buffers.items() if port not in state.waiting}
+        made = (arrived, last(direct), one, letters, PartitionSpec())
+        local = self._on_each(local, given, made)
+        arrived, direct, weights, mail, late = local(
+            buffers, opened["pushes"], mail, emitted, state.step
+        )
+        for port, (_, x) in arrived.items():
+            x = x[..., : self._size(port)] + self.network.arrived(populations, port)
+            populations = self.network.with_arrived(populations, port, x)
+        for port, x in direct.items():
+            x = x[..., : self._size(port)]
+            populations = self.network.with_arrived(populations, port, x)
+        pushes = {name: (weights[name], r) for name, (_, r) in opened["pushes"].items()}
+        return dataclasses.replace(
+            state,
+            populations=populations,
+            waiting={port: ring for port, (ring, _) in arrived.items()},
+            releases=releases,
+            step=state.step + 1,
+            overflowed=state.overflowed + late,
+            opened=dict(pushes=pushes, mail=mail),
+        )
+
+    def _office(self, state: NetworkState) -> Office:
+        blocks = {p: block(self._size(p), self.n_devices) for p in self._slots(state)}
+        return office_of(self.network, blocks, self.period(state), self.axis)
+
+    def _slots(self, state: NetworkState) -> dict[str, int]:
+        """By port, how many steps its ring has."""
+        ports = dict.fromkeys(s.ends.port for s in self.network.synapses.values())
+        slots = dict.fromkeys(ports, 1)
+        for port, ring in state.waiting.items():
+            n = self._size(port)
+            if state.opened is not None:
+                n = block(n, self.n_devices) * self.n_devices
+            slots[port] = ring.shape[-1] // n
+        return slots
+
+    def _size(self, port: str) -> int:
+        return self.network.populations[port.split(".")[0]].size
+
+    def _each(self, weight: Array) -> Array:
+        """A number for all synapses once for each device, which so has its own gradient."""
+        return weight if jnp.ndim(weight) else jnp.broadcast_to(weight, self.n_devices)
+
+    def _spread(self, x: Array) -> Array:
+        return spread(x, self.n_devices)
+
+    def _last(self, x: Array) -> PartitionSpec:
+        return PartitionSpec(*[None] * (x.ndim - 1), self.axis)
+
+    def _kept_apart(self, x: Any) -> Any:
+        """An array of neurons with each block on its device, where blocks are even."""
+        if not eqx.is_inexact_array(x) or not x.ndim or x.shape[-1] % self.n_devices:
+            return x
+        return lax.with_sharding_constraint(x, NamedSharding(self.mesh, self._last(x)))
+
+    def _on_each(self, f: Any, given: Any, made: Any) -> Any:
+        """`f` on every device, with its part of the arguments."""
+        # Whole spikes are the same everywhere, which jax cannot see of what is gathered.
+        return jax.shard_map(
+            f, mesh=self.mesh, in_specs=given, out_specs=made, check_vma=False
+        )
+
+
+def _first(tree: Any) -> Any:
+    return jax.tree.map(lambda x: x[0], tree)
+
+
+def _stacked(tree: Any) -> Any:
+    return jax.tree.map(lambda x: jnp.asarray(x)[None], tree)
+
+
+def _with_synapses(network: Network, synapses: dict[str, Any]) -> Network:
+    return eqx.tree_at(lambda net: net.synapses, network, synapses)

@@ -1,0 +1,113 @@
+"""What each device of a sharded network does in a step: tell, be told, and add up."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Int
+
+from snnjax.connect import bits
+from snnjax.core.backend import list_capacity
+from snnjax.networks.send import Sent, arrive, due, send
+from snnjax.networks.shard_exchange import Emitted, Exchange, Received, pack
+
+
+class Route(NamedTuple):
+    """Whose spikes a projection takes, and where to."""
+
+    emitter: str  # a population, or the projection itself if it has a release
+    bounds: tuple[int, int]
+    port: str
+
+
+class Mail(NamedTuple):
+    """Where a spike is between its step and the k-th after it; [k, *n]."""
+
+    own: dict[str, Emitted]  # of this device, since the last exchange
+    whole: Received  # of all, of the exchange before
+
+
+class Office(NamedTuple):
+    """What is the same on all devices and in all steps.
+
+    - `routes`: by projection. `blocks`: by port, neurons on each device. `period`: k.
+    """
+
+    routes: dict[str, Route]
+    blocks: dict[str, int]
+    exchange: Exchange
+    period: int
+
+    def told(
+        self, own: dict[str, Emitted], mail: Mail | None, step: Int[Array, ""]
+    ) -> tuple[Received, Mail | None]:
+        """(what is pushed at the end of `step`, the mail) when a device has emitted `own`.
+
+        It is what was emitted k - 1 steps ago. All of k steps is exchanged at once.
+        """
+        if mail is None:
+            return Received(*(part(own) for part in self._parts())), None
+        put = lambda rows, x: lax.dynamic_update_index_in_dim(
+            rows, x, step % self.period, 0
+        )
+        own, place = jax.tree.map(put, mail.own, own), (step + 1) % self.period
+        # One condition for each part, so that XLA can leave out the part that nobody reads.
+        renew = lambda part, old: lax.cond(place == 0, part, lambda _: old, own)
+        whole = Received(*map(renew, self._parts(), mail.whole))
+        at = lambda x: lax.dynamic_index_in_dim(x, place, keepdims=False)
+        return jax.tree.map(at, whole), Mail(own, whole)
+
+    def _parts(self) -> tuple[Any, ...]:
+        return self.exchange.amounts, self.exchange.active, self.exchange.support
+
+    def push(
+        self, buffers: dict[str, Array], pushes: dict[str, Any], now: Received, step: Any
+    ) -> tuple[dict[str, Array], dict[str, Any], Int[Array, ""]]:
+        """(buffers, weights, overflows) once the spikes `now`, of `step`, are in.
+
+        - `pushes`: by projection, its weights and its rows.
+        """
+        buffers, weights, packed, overflows = dict(buffers), {}, {}, jnp.int32(0)
+        for name, (weight, rows) in pushes.items():
+            emitter, bounds, port = self.routes[name]
+            if (emitter, bounds) not in packed:
+                amount, active, support = (x[emitter][..., slice(*bounds)] for x in now)
+                sent = Sent(amount, pack(active), pack(support))
+                packed[emitter, bounds] = sent
+            sent, buffer = packed[emitter, bounds], buffers[port]
+            shift = due(buffer, step, self.blocks[port])
+            buffers[port], weights[name] = send(buffer, sent, weight, shift, rows)
+            overflows += jnp.any(bits.count(sent.active) > list_capacity(rows.n))
+        return buffers, weights, overflows
+
+    def arrive(self, rings: dict[str, Array], step: Any) -> dict[str, tuple[Array, Array]]:
+        """By port: (the ring without what arrives at the end of `step`, that)."""
+        return {
+            port: arrive(ring, due(ring, step, self.blocks[port]), self.blocks[port])
+            for port, ring in rings.items()
+        }
+
+    def flush(
+        self, rings: dict[str, Array], pushes: dict[str, Any], mail: Mail, step: Any
+    ) -> tuple[dict[str, Array], Int[Array, ""]]:
+        """(rings, overflows) with all in them that was emitted before `step`."""
+        k, rows = self.period, {name: rows for name, (_, rows) in pushes.items()}
+        both = lambda *x: jnp.concatenate(x)
+        late = Received(*(part(mail.own) for part in self._parts()))
+        spikes = jax.tree.map(both, mail.whole, late)
+        steps = (step // k - 1) * k + jnp.arange(2 * k)
+        left = (steps > step - k) & (steps < step)
+
+        def one(carry, at):
+            rings, weights, overflows = carry
+            now, step, left = at
+            only = lambda x: jax.tree.map(lambda x: x & left, x)
+            now = Received(now.amount, only(now.active), only(now.support))
+            pushes = {name: (weights[name], rows[name]) for name in rows}
+            rings, weights, more = self.push(rings, pushes, now, step)
+            return (rings, weights, overflows + more), None
+
+        start = rings, {name: weight for name, (weight, _) in pushes.items()}, jnp.int32(0)
+        (rings, _, overflows), _ = lax.scan(one, start, (spikes, steps, left))
+        return rings, overflows
