@@ -76,7 +76,14 @@ from snnjax.core.unroll import Rollout, unroll
 from snnjax.core.versions import compile_loops_whole as _compile_loops_whole
 from snnjax.core.versions import warn_if_miscompiling as _warn_if_miscompiling
 from snnjax.layers import *  # noqa: F403
-from snnjax.networks import Arrivals, Network, Population, Projection, simulate_events
+from snnjax.networks import (
+    Arrivals,
+    GapJunction,
+    Network,
+    Population,
+    Projection,
+    simulate_events,
+)
 from snnjax.neurons import *  # noqa: F403
 from snnjax.synapses import *  # noqa: F403
 from snnjax.training import *  # noqa: F403

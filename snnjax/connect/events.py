@@ -64,6 +64,13 @@ def push(
     return buffer, Weights(weights.read, credited)
 
 
+def pull(buffer, weight, active, shift, rows: AbstractRows, form=None):
+    """What each of the `active` sources gets from `buffer` through its row; 0 for the others."""
+    leaves, tree = jax.tree.flatten(rows)
+    arrays = (buffer, weight, active, jnp.asarray(shift).astype(jnp.uint32))
+    return _pull.bind(*arrays, *leaves, tree=tree, form=form)[0]
+
+
 def _rows(leaves, tree) -> Any:
     return jax.tree.unflatten(tree, leaves)
 

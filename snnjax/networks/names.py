@@ -58,14 +58,19 @@ def receptor_of(name: str | None, population: str, p: Population, what: str) -> 
 
 
 def ends_of(
-    spec: Projection, places: dict[str, Place], populations: dict[str, Population]
+    spec: Projection,
+    places: dict[str, Place],
+    populations: dict[str, Population],
+    electrical: bool = False,
 ) -> Ends:
-    """Where `spec` starts and ends."""
+    """Where `spec` starts and ends; `electrical` synapses have no receptor."""
     source = place_of(spec.source, places, "Projection.source")
     target = place_of(spec.target, places, "Projection.target")
     what = f"Projection {spec.source}->{spec.target}"
     name = target.population
-    receptor = receptor_of(spec.receptor, name, populations[name], what)
+    receptor = (
+        "" if electrical else receptor_of(spec.receptor, name, populations[name], what)
+    )
     return Ends(source.population, source.bounds, name, target.bounds, receptor)
 
 

@@ -1,5 +1,6 @@
 """Networks of populations: one step, whose order is stated here."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -8,13 +9,16 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from snnjax.connect import bits
-from snnjax.core.backend import list_capacity
+from snnjax.connect.rows import SparseRows
 from snnjax.core.base import AbstractDynamics
-from snnjax.networks.names import ends_of, name_of, place_of, places_of, receptor_of
+from snnjax.networks import gap
+from snnjax.networks.feed import by_population
+from snnjax.networks.gap import GapJunction
+from snnjax.networks.names import ends_of, name_of, places_of
 from snnjax.networks.population import Fired, Population, PopulationState
 from snnjax.networks.projection import Projection, Synapses, early
 from snnjax.networks.send import Senders, arrive, due, send
-from snnjax.networks.state import NetworkState, Place
+from snnjax.networks.state import NetworkState
 
 
 class Network(AbstractDynamics[NetworkState]):
@@ -48,11 +52,12 @@ class Network(AbstractDynamics[NetworkState]):
 
     populations: dict[str, Population]
     synapses: dict[str, Synapses]
+    gaps: dict[str, Synapses]
 
     def __init__(
         self,
         populations: dict[str, Population],
-        projections: list[Projection] | tuple[Projection, ...] = (),
+        projections: Sequence[Projection | GapJunction] = (),
         *,
         key: Any = None,
     ):
@@ -63,15 +68,19 @@ class Network(AbstractDynamics[NetworkState]):
                     f"Network.populations[{name!r}] must be a Population, got {p!r}."
                 )
         places = dict(places_of(self.populations))
-        self.synapses = {}
+        self.synapses, self.gaps = {}, {}
         for i, spec in enumerate(projections):
+            electrical = isinstance(spec, GapJunction)
+            into = self.gaps if electrical else self.synapses
+            spec = spec.projection if electrical else spec
             if not isinstance(spec, Projection):
                 raise ValueError(
-                    f"Network.projections[{i}] must be a Projection, got {spec!r}."
+                    f"Network.projections[{i}] must be a Projection or a GapJunction, got {spec!r}."
                 )
             own = None if key is None else early(jax.random.fold_in, key, i)
-            ends = ends_of(spec, places, self.populations)
-            self.synapses[name_of(spec, self.synapses)] = Synapses.draw(spec, ends, own)
+            ends = ends_of(spec, places, self.populations, electrical)
+            name = name_of(spec, {**self.synapses, **self.gaps})
+            into[name] = Synapses.draw(spec, ends, own)
 
     @property
     def n_neurons(self) -> int:
@@ -126,6 +135,9 @@ class Network(AbstractDynamics[NetworkState]):
             ring = state.waiting.get(s.ends.port)
             slots = 1 if ring is None else ring.shape[-1] // size
             opened[name] = s.rows(dt, size, slots)
+        sizes = {name: p.size for name, p in self.populations.items()}
+        for name, s in self.gaps.items():
+            opened[name] = gap.coupling(s, sizes, dt)
         return eqx.tree_at(lambda s: s.opened, state, opened, is_leaf=lambda x: x is None)
 
     def close(self, state: NetworkState) -> NetworkState:
@@ -146,15 +158,26 @@ class Network(AbstractDynamics[NetworkState]):
         if state.opened is None:
             state, spikes = self.step(self.open(state, dt), input, dt)
             return self.close(state), spikes
-        populations, fired = self.advance(state.populations, input, dt)
+        couplings = {name: state.opened[name] for name in self.gaps}
+        populations, fired = self.advance(state.populations, input, dt, couplings)
         state = self._send(state, populations, fired, dt)
         return state, jnp.concatenate([f.spikes for f in fired.values()], axis=-1)
 
     def advance(
-        self, before: dict[str, PopulationState], input: Any, dt: Float[ArrayLike, ""]
+        self,
+        before: dict[str, PopulationState],
+        input: Any,
+        dt: Float[ArrayLike, ""],
+        couplings: dict[str, Any] | None = None,
     ) -> tuple[dict[str, PopulationState], dict[str, Fired]]:
-        """Populations after `dt` (ms), and what they fire, but for what is sent off."""
-        currents, arrivals = self._sorted(input)
+        """Populations after `dt` (ms), and what they fire, but for what is sent off.
+
+        `couplings`: of the gap junctions, by name, as `open` prepares them.
+        """
+        currents, arrivals = by_population(input, self.populations)
+        for name, coupled in (couplings or {}).items():
+            for population, drive in gap.drives(self.gaps[name].ends, coupled, before):
+                currents[population].append(drive)
         populations, fired = {}, {}
         for name, population in self.populations.items():
             at = before[name]
@@ -198,7 +221,8 @@ class Network(AbstractDynamics[NetworkState]):
             shift = due(buffers[port], state.step, size)
             buffers[port], weight = send(buffers[port], sent, weight, shift, rows)
             opened[name] = weight, rows
-            overflowed.append(jnp.any(bits.count(sent.active) > list_capacity(rows.n)))
+            if isinstance(rows, SparseRows):
+                overflowed.append(jnp.any(bits.count(sent.active) > rows.capacity))
         for port, buffer in buffers.items():
             if port in state.waiting:
                 size = self.populations[port.split(".")[0]].size
@@ -229,46 +253,3 @@ class Network(AbstractDynamics[NetworkState]):
         new = at.receptors[receptor]._replace(**{field: value})
         at = at._replace(receptors={**at.receptors, receptor: new})
         return {**populations, population: at}
-
-    def _sorted(self, input: Any) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-        """(current by population, arrivals by population and receptor) from the input of a step."""
-        currents = dict.fromkeys(self.populations)
-        arrivals = {name: {} for name in self.populations}
-        if input is None:
-            return currents, arrivals
-        if not isinstance(input, dict):
-            if len(self.populations) > 1:
-                raise ValueError(
-                    "The input of a Network of several populations must be a dict by name, "
-                    f"such as {{'{next(iter(self.populations))}': current}}."
-                )
-            input = {next(iter(self.populations)): input}
-        places = dict(places_of(self.populations))
-        for name, value in input.items():
-            part, _, receptor = name.partition(".")
-            place = place_of(part, places, "Network input")
-            own = self.populations[place.population]
-            into, key = currents, place.population
-            if receptor or "." in name:
-                key = receptor_of(
-                    receptor, place.population, own, f"Network input {name!r}"
-                )
-                into = arrivals[place.population]
-            value = _widened(value, place, own.size, name)
-            into[key] = value if into.get(key) is None else into[key] + value
-        return currents, arrivals
-
-
-def _widened(value: Any, place: Place, size: int, name: str) -> Any:
-    """An input of a part as one of its population; 0 elsewhere."""
-    n = place.last - place.first
-    if jnp.ndim(value) and value.shape[-1] not in (1, n):
-        raise ValueError(
-            f"Network input {name!r} must be one number or one value a neuron for {n} "
-            f"neurons, got shape {value.shape}."
-        )
-    if n == size:
-        return value
-    value = jnp.broadcast_to(value, (*jnp.shape(value)[:-1], n))
-    ends = [(0, 0)] * (value.ndim - 1) + [(place.first, size - place.last)]
-    return jnp.pad(value, ends)

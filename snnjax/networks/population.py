@@ -95,10 +95,13 @@ class Population(eqx.Module):
         return getattr(self.neuron, "tau_m", None) if exact and held else None
 
     def step(
-        self, state: PopulationState, current: Any, dt: Float[ArrayLike, ""]
+        self, state: PopulationState, currents: list[Any], dt: Float[ArrayLike, ""]
     ) -> tuple[PopulationState, Fired]:
-        """`dt` (ms) from a state in which what is due has arrived, under a further `current`."""
-        neuron, drives = state.neuron, [] if current is None else [current]
+        """`dt` (ms) from a state in which what is due has arrived, under further `currents`.
+
+        Each is a current (pA) or a function of v (mV) that gives it.
+        """
+        neuron, drives = state.neuron, list(currents)
         for name, receptor in self.receptors.items():
             at = state.receptors[name]
             if isinstance(receptor, Delta):
@@ -109,7 +112,9 @@ class Population(eqx.Module):
         # Receptors decay only now, so that XLA can overwrite them.
         held = neuron, fired.spikes, state.receptors
         neuron, spikes, receptors = _in_order(held)
-        advance = {name: self.receptors[name].advance(r, dt) for name, r in receptors.items()}
+        advance = {
+            name: self.receptors[name].advance(r, dt) for name, r in receptors.items()
+        }
         return PopulationState(neuron, advance), fired._replace(spikes=spikes)
 
     def _fire(self, before: Any, drive: Any, dt) -> tuple[Any, Fired]:
