@@ -144,16 +144,15 @@ def simulate_events(
 
 
 @eqx.filter_jit
-def _run(neuron, edges, outside, current, duration, start, sizes, guarded):
+def _run(neuron: Any, edges, outside, current, duration, start, sizes, guarded):
     """(the end, what was kept, whether it is no good, why)."""
     n, max_spikes, max_pending, n_events = sizes
     spread = lambda x: jnp.broadcast_to(x, n)
     dtype = duration.dtype
     _, _, _, delay = edges
-    if guarded:
-        neuron = guard_parameters(neuron)
+    neuron = guard_parameters(neuron) if guarded else neuron
     own = {name for name, _, spec in parameters(neuron) if spec.per_neuron}
-    each = map_parameters(lambda name, x: spread(x) if name in own else x, neuron)
+    each: Any = map_parameters(lambda name, x: spread(x) if name in own else x, neuron)
     if start is None:
         start = each.init((n,))
     synapses = Synapses.ordered(*edges, n)
