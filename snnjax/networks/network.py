@@ -1,5 +1,6 @@
 """Networks of populations: one step, whose order is stated here."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -61,14 +62,14 @@ class Network(AbstractDynamics[NetworkState]):
         *,
         key: Any = None,
     ):
-        self.populations = dict(populations)
+        self.populations = OrderedDict(populations)  # of a plain one jax sorts the names
         for name, p in self.populations.items():
             if not isinstance(p, Population):
                 raise ValueError(
                     f"Network.populations[{name!r}] must be a Population, got {p!r}."
                 )
         places = dict(places_of(self.populations))
-        self.synapses, self.gaps = {}, {}
+        self.synapses, self.gaps = OrderedDict(), OrderedDict()
         for i, spec in enumerate(projections):
             electrical = isinstance(spec, GapJunction)
             into = self.gaps if electrical else self.synapses

@@ -1,5 +1,6 @@
 """A population: neurons of one kind with their receptors."""
 
+from collections import OrderedDict
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -56,7 +57,7 @@ class Population(eqx.Module):
         self.neuron, self.size = neuron, checks.count(size, "Population.size")
         if isinstance(receptors, AbstractReceptor):
             receptors = {"synapse": receptors}
-        self.receptors = dict(receptors or {})
+        self.receptors = OrderedDict(receptors or {})  # of a plain one jax sorts the names
         for name, receptor in self.receptors.items():
             if not isinstance(receptor, AbstractReceptor):
                 raise ValueError(
