@@ -81,19 +81,19 @@ class FromSparse(AbstractRule):
     def __init__(self, matrix: Any):
         import scipy.sparse
 
-        if getattr(matrix, "ndim", np.ndim(matrix)) != 2:
+        shape = tuple(getattr(matrix, "shape", np.shape(matrix)))
+        if len(shape) != 2:
             raise ValueError(
                 "FromSparse.matrix must be a SciPy sparse matrix or an array, "
                 f"[n_pre, n_post], got {matrix!r}."
             )
         rows = scipy.sparse.csr_array(matrix, copy=True)
-        n_pre, n_post = rows.shape
         rows.sum_duplicates()  # puts each row in order, too
-        pre = np.repeat(np.arange(n_pre), np.diff(rows.indptr))
+        pre = np.repeat(np.arange(shape[0]), np.diff(rows.indptr))
         self.pre = indices(pre, "FromSparse.pre")
         self.post = indices(rows.indices, "FromSparse.post")
         self.weights = as_float(rows.data)
-        self.shape = int(n_pre), int(n_post)
+        self.shape = int(shape[0]), int(shape[1])
 
     def empty(self, n_pre, n_post):
         self.check(n_pre, n_post, False)

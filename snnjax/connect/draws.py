@@ -59,16 +59,16 @@ def words(
     key: UInt32[Array, "2"], rows: Int[Array, "rows"] | int, n: int
 ) -> UInt32[Array, "rows n"]:
     """`n` random words for each of `rows`, which are numbers or how many."""
-    rows = np.arange(rows) if isinstance(rows, int) else rows
-    rows, places = rows.astype(np.uint32)[:, None], np.arange(n, dtype=np.uint32)
+    number: Any = np.arange(rows) if isinstance(rows, int) else rows
+    row, place = number.astype(np.uint32)[:, None], np.arange(n, dtype=np.uint32)
     if numpy_or_jax(key) is jnp:
-        return threefry(key, rows, places)[0]
-    out = np.empty((len(rows), n), np.uint32)
+        return threefry(key, row, place)[0]
+    out = np.empty((len(row), n), np.uint32)
     high = max(1, _BLOCK // max(n, 1))
-    for i in range(0, len(rows), high):
+    for i in range(0, len(row), high):
         for j in range(0, n, _BLOCK):
             some = slice(i, i + high), slice(j, j + _BLOCK)
-            out[some] = threefry(key, rows[some[0]], places[some[1]])[0]
+            out[some] = threefry(key, row[some[0]], place[some[1]])[0]
     return out
 
 
@@ -161,7 +161,7 @@ def without_replacement(
 
 def loop(xp: Any, n: int, body: Callable, carry: Any) -> Any:
     """`carry` after `body(i, carry)` for i from 0 to n - 1."""
-    if xp is jnp:
+    if xp is jnp and n > 0:  # jax looks at the body even if it never runs
         return jax.lax.fori_loop(0, n, body, carry)
     for i in range(n):
         carry = body(i, carry)
@@ -189,4 +189,4 @@ def by_rows(xp: Any, f: Callable, width: int, n: int, *per_row: Array) -> Array:
     pad = lambda x: jnp.pad(x, (0, chunks * each - n)).reshape(chunks, each)
     rows = np.arange(chunks * each).reshape(chunks, each)
     out = jax.lax.map(lambda args: f(*args), (rows, *map(pad, per_row)))
-    return out.reshape(-1, *out.shape[2:])[:n]
+    return out.reshape(chunks * each, *out.shape[2:])[:n]

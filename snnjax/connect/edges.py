@@ -117,7 +117,7 @@ class Edges(eqx.Module):
         n = int(self.count)
         values = np.broadcast_to(np.asarray(values), len(self))[:n]
         parts = (values, np.asarray(self.post)[:n], np.asarray(self.indptr))
-        return scipy.sparse.csr_array(parts, shape=(self.n_pre, self.n_post))
+        return scipy.sparse.csr_array(parts, shape=(self.n_pre, self.n_post), copy=True)
 
 
 def in_range(x: np.ndarray, n: int, name: str, unused: Any = False) -> None:
