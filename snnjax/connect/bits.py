@@ -45,3 +45,13 @@ def for_each(words: UInt32[Array, "words"], visit, carry):
         return lax.while_loop(lambda c: c[0] != 0, lowest, (word, carry))[1]
 
     return lax.fori_loop(np.uint32(0), n_words, word, carry)
+
+
+def listed(words: UInt32[Array, "words"], n: int) -> tuple[UInt32[Array, "n"], Array]:
+    """(the active ones of `n` neurons, then anything; how many they are)."""
+
+    def put(list_and_count, i):
+        numbers, k = list_and_count
+        return lax.dynamic_update_index_in_dim(numbers, i, k, 0), k + np.uint32(1)
+
+    return for_each(words, put, (jnp.zeros(n, jnp.uint32), jnp.uint32(0)))

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
@@ -29,7 +30,7 @@ from jaxtyping import Array, Float
 
 from snnjax.connect import bits
 from snnjax.connect.lists import listed_credit, listed_pull, listed_push
-from snnjax.connect.rows import AbstractRows, at
+from snnjax.connect.rows import SEVERAL, AbstractRows, at
 
 
 class Weights(NamedTuple):
@@ -82,7 +83,19 @@ def _push_loop(buffer, amount, weight, credited, active, support, shift, *leaves
     del support
     rows = _rows(leaves, tree)
     visit = lambda buffer, i: rows.add(buffer, i, at(amount, i), weight, shift)
-    return [bits.for_each(active, visit, buffer), credited]
+    if not rows.at_once:
+        return [bits.for_each(active, visit, buffer), credited]
+    numbers, n = bits.listed(active, rows.n)
+    several = np.uint32(SEVERAL)
+
+    def turn(k, buffer):
+        some = [at(numbers, k * several + np.uint32(j)) for j in range(SEVERAL)]
+        amounts = [at(amount, i) for i in some]
+        return rows.add_several(buffer, some, amounts, weight, shift)
+
+    buffer = lax.fori_loop(np.uint32(0), n // several, turn, buffer)
+    one = lambda k, buffer: visit(buffer, at(numbers, k))
+    return [lax.fori_loop(n // several * several, n, one, buffer), credited]
 
 
 def _pull_loop(buffer, weight, active, shift, *leaves, tree):

@@ -6,7 +6,7 @@ it what belongs to each of its weights. `connect/events.py` loops over rows.
 """
 
 import abc
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -24,6 +24,10 @@ class AbstractRows(eqx.Module):
 
     wraps: eqx.AbstractVar[bool]
 
+    at_once: ClassVar[bool] = (
+        False  # whether `add_several` is better than `add` after `add`
+    )
+
     @property
     @abc.abstractmethod
     def n(self) -> int:
@@ -33,6 +37,12 @@ class AbstractRows(eqx.Module):
     def add(self, buffer, i, amount, weight, shift):
         """`buffer` with `amount` times row i added."""
 
+    def add_several(self, buffer, some, amounts, weight, shift):
+        """`buffer` with the rows `some` added, which are `SEVERAL`, times `amounts`."""
+        for i, amount in zip(some, amounts, strict=True):
+            buffer = self.add(buffer, i, amount, weight, shift)
+        return buffer
+
     @abc.abstractmethod
     def dot(self, buffer, i, weight, shift):
         """Row i times `buffer`, summed."""
@@ -41,6 +51,9 @@ class AbstractRows(eqx.Module):
     def gather(self, total, buffer, i, amount, shift):
         """`total`, of the shape of the weights, with `amount` times row i's part of `buffer`."""
 
+
+# Rows of a matrix that are added at once: each pass over the buffer costs as much as a row.
+SEVERAL = 8
 
 # Synapses in one turn of a loop: a turn costs as much as two synapses.
 UNROLL = 8
@@ -125,6 +138,8 @@ class DenseRows(AbstractRows):
     counts: Int[Array, "rows columns"] | None = None
     wraps: bool = eqx.field(static=True, default=False)
 
+    at_once: ClassVar[bool] = True
+
     @property
     def n(self):
         return self.shape[0]
@@ -139,6 +154,16 @@ class DenseRows(AbstractRows):
     def add(self, buffer, i, amount, weight, shift):
         start, old = self.piece(buffer, shift)
         new = old + amount * self._row(i, weight)
+        return lax.dynamic_update_slice_in_dim(buffer, new, start, 0)
+
+    def add_several(self, buffer, some, amounts, weight, shift):
+        start, old = self.piece(buffer, shift)
+        if self.counts is None:
+            rows = [a * at(weight, i) for i, a in zip(some, amounts, strict=True)]
+            new = old + sum(rows[1:], rows[0])
+        else:
+            rows = [a * at(self.counts, i) for i, a in zip(some, amounts, strict=True)]
+            new = old + weight * sum(rows[1:], rows[0])
         return lax.dynamic_update_slice_in_dim(buffer, new, start, 0)
 
     def dot(self, buffer, i, weight, shift):
