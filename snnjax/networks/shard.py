@@ -1,6 +1,7 @@
 """A network on many devices, each with some neurons of every population."""
 
 import dataclasses
+from collections import OrderedDict
 from typing import Any
 
 import equinox as eqx
@@ -11,7 +12,9 @@ from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, ArrayLike, Float
 
+from snnjax.connect.events import Weights
 from snnjax.core.base import AbstractDynamics
+from snnjax.networks import gap
 from snnjax.networks.network import Network
 from snnjax.networks.shard_cut import (
     block,
@@ -56,7 +59,7 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
         """See `Network.shard`."""
         mesh, axis = mesh_of(devices, axis)
         n, sharding = mesh.shape[axis], NamedSharding(mesh, PartitionSpec(axis))
-        synapses = {}
+        synapses = OrderedDict()
         for name, s in network.synapses.items():
             own = cut_synapses(s, network.populations[s.ends.target].size, n)
             own = placed(dataclasses.replace(own, release=None), sharding)
@@ -67,10 +70,10 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
     def unshard(self) -> Network:
         """The network in one piece, such as after training; see `networks.gather`."""
         sizes = {name: p.size for name, p in self.network.populations.items()}
-        synapses = {
-            name: join_synapses(s, sizes[s.ends.target])
+        synapses = OrderedDict(
+            (name, join_synapses(s, sizes[s.ends.target]))
             for name, s in self.network.synapses.items()
-        }
+        )
         return _with_synapses(self.network, synapses)
 
     @property
@@ -97,7 +100,7 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
 
     def init(self, shape: tuple[int, ...] = (), *, key=None, dt=None) -> NetworkState:
         """As of the `Network`."""
-        synapses = {}
+        synapses = OrderedDict()
         for (name, s), delay in zip(
             self.network.synapses.items(), self.shortest, strict=True
         ):
@@ -125,19 +128,24 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
                     jax.tree.map(lambda x: x[0] if x.ndim else x, s),
                     ends=s.ends._replace(target_slice=(0, n)),
                 )
-                opened[name] = own.rows(dt, n, slots[s.ends.port])
+                weights, rows = own.rows(dt, n, slots[s.ends.port])
+                opened[name] = weights.read, rows
             return _stacked(opened)
 
         one = PartitionSpec(self.axis)
         specs = jax.tree.map(lambda x: one if jnp.ndim(x) else PartitionSpec(), local)
         pushes = self._on_each(rows, (specs, PartitionSpec()), one)(local, dt)
+        pushes = {name: (Weights.of(w), rows) for name, (w, rows) in pushes.items()}
+        sizes = {name: p.size for name, p in self.network.populations.items()}
+        gaps = self.network.gaps.items()
+        couplings = {name: gap.coupling(s, sizes, dt) for name, s in gaps}
         populations, waiting = dict(state.populations), dict(state.waiting)
         for name, at in populations.items():
             populations[name] = jax.tree.map(self._kept_apart, at)
         for port, ring in waiting.items():
             waiting[port] = cut_ring(ring, self._size(port), self.n_devices)
         mail = no_mail(self.network, state, office.period, self.n_devices, dt)
-        opened = dict(pushes=pushes, mail=mail)
+        opened = dict(pushes=pushes, mail=mail, couplings=couplings)
         state = dataclasses.replace(state, opened=opened)
         return dataclasses.replace(state, populations=populations, waiting=waiting)
 
@@ -177,7 +185,8 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
         if state.opened is None:
             state, spikes = self.step(self.open(state, dt), input, dt)
             return self.close(state), spikes
-        populations, fired = self.network.advance(state.populations, input, dt)
+        couplings = state.opened["couplings"]
+        populations, fired = self.network.advance(state.populations, input, dt, couplings)
         state = self._send(state, populations, fired, dt)
         return state, jnp.concatenate([f.spikes for f in fired.values()], axis=-1)
 
@@ -195,12 +204,12 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
                 mail = Mail(mail.own, _first(mail.whole))
             now, mail = office.told(emitted, mail, step)
             sent = step + 1 - office.period
-            buffers, weights, late = office.push(buffers, _first(pushes), now, sent)
+            buffers, credited, late = office.push(buffers, _first(pushes), now, sent)
             rings = {port: buffers.pop(port) for port in state.waiting}
             arrived = office.arrive(rings, step)
             if mail is not None:
                 mail = Mail(mail.own, _stacked(mail.whole))
-            return arrived, buffers, _stacked(weights), mail, late
+            return arrived, buffers, _stacked(credited), mail, late
 
         one, last = PartitionSpec(self.axis), lambda x: jax.tree.map(self._last, x)
         mail = opened["mail"]
@@ -212,7 +221,7 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
         direct = {port: x for port, x in buffers.items() if port not in state.waiting}
         made = (arrived, last(direct), one, letters, PartitionSpec())
         local = self._on_each(local, given, made)
-        arrived, direct, weights, mail, late = local(
+        arrived, direct, credited, mail, late = local(
             buffers, opened["pushes"], mail, emitted, state.step
         )
         for port, (_, x) in arrived.items():
@@ -221,7 +230,10 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
         for port, x in direct.items():
             x = x[..., : self._size(port)]
             populations = self.network.with_arrived(populations, port, x)
-        pushes = {name: (weights[name], r) for name, (_, r) in opened["pushes"].items()}
+        pushes = {
+            name: (weights._replace(credited=credited[name]), rows)
+            for name, (weights, rows) in opened["pushes"].items()
+        }
         return dataclasses.replace(
             state,
             populations=populations,
@@ -229,7 +241,7 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
             releases=releases,
             step=state.step + 1,
             overflowed=state.overflowed + late,
-            opened=dict(pushes=pushes, mail=mail),
+            opened={**opened, "pushes": pushes, "mail": mail},
         )
 
     def _office(self, state: NetworkState) -> Office:

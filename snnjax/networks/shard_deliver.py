@@ -8,7 +8,7 @@ from jax import lax
 from jaxtyping import Array, Int
 
 from snnjax.connect import bits
-from snnjax.core.backend import list_capacity
+from snnjax.connect.rows import SparseRows
 from snnjax.networks.send import Sent, arrive, due, send
 from snnjax.networks.shard_exchange import Emitted, Exchange, Received, pack
 
@@ -64,22 +64,24 @@ class Office(NamedTuple):
     def push(
         self, buffers: dict[str, Array], pushes: dict[str, Any], now: Received, step: Any
     ) -> tuple[dict[str, Array], dict[str, Any], Int[Array, ""]]:
-        """(buffers, weights, overflows) once the spikes `now`, of `step`, are in.
+        """(buffers, `credited` of the weights, overflows) with the spikes `now`, of `step`, in.
 
         - `pushes`: by projection, its weights and its rows.
         """
-        buffers, weights, packed, overflows = dict(buffers), {}, {}, jnp.int32(0)
-        for name, (weight, rows) in pushes.items():
-            emitter, bounds, port = self.routes[name]
+        buffers, credited, packed, overflows = dict(buffers), {}, {}, jnp.int32(0)
+        for name, (emitter, bounds, port) in self.routes.items():
+            weights, rows = pushes[name]
             if (emitter, bounds) not in packed:
                 amount, active, support = (x[emitter][..., slice(*bounds)] for x in now)
                 sent = Sent(amount, pack(active), pack(support))
                 packed[emitter, bounds] = sent
             sent, buffer = packed[emitter, bounds], buffers[port]
             shift = due(buffer, step, self.blocks[port])
-            buffers[port], weights[name] = send(buffer, sent, weight, shift, rows)
-            overflows += jnp.any(bits.count(sent.active) > list_capacity(rows.n))
-        return buffers, weights, overflows
+            buffers[port], weights = send(buffer, sent, weights, shift, rows)
+            credited[name] = weights.credited
+            if isinstance(rows, SparseRows):
+                overflows += jnp.any(bits.count(sent.active) > rows.capacity)
+        return buffers, credited, overflows
 
     def arrive(self, rings: dict[str, Array], step: Any) -> dict[str, tuple[Array, Array]]:
         """By port: (the ring without what arrives at the end of `step`, that)."""
@@ -92,7 +94,7 @@ class Office(NamedTuple):
         self, rings: dict[str, Array], pushes: dict[str, Any], mail: Mail, step: Any
     ) -> tuple[dict[str, Array], Int[Array, ""]]:
         """(rings, overflows) with all in them that was emitted before `step`."""
-        k, rows = self.period, {name: rows for name, (_, rows) in pushes.items()}
+        k = self.period
         both = lambda *x: jnp.concatenate(x)
         late = Received(*(part(mail.own) for part in self._parts()))
         spikes = jax.tree.map(both, mail.whole, late)
@@ -100,14 +102,11 @@ class Office(NamedTuple):
         left = (steps > step - k) & (steps < step)
 
         def one(carry, at):
-            rings, weights, overflows = carry
+            rings, overflows = carry
             now, step, left = at
             only = lambda x: jax.tree.map(lambda x: x & left, x)
             now = Received(now.amount, only(now.active), only(now.support))
-            pushes = {name: (weights[name], rows[name]) for name in rows}
-            rings, weights, more = self.push(rings, pushes, now, step)
-            return (rings, weights, overflows + more), None
+            rings, _, more = self.push(rings, pushes, now, step)
+            return (rings, overflows + more), None
 
-        start = rings, {name: weight for name, (weight, _) in pushes.items()}, jnp.int32(0)
-        (rings, _, overflows), _ = lax.scan(one, start, (spikes, steps, left))
-        return rings, overflows
+        return lax.scan(one, (rings, jnp.int32(0)), (spikes, steps, left))[0]

@@ -10,7 +10,6 @@ from jaxtyping import Array, Bool, Float
 
 from snnjax.connect import bits
 
-
 pack = jax.jit(bits.pack)  # many operations, so traced once for a shape
 
 
