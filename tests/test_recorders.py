@@ -4,6 +4,7 @@ import functools
 from typing import Any, NamedTuple
 
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -485,3 +486,12 @@ def test_a_step_without_spikes_costs_a_raster_little():
     text = jax.jit(run).lower(jnp.zeros((8, 4000))).as_text()
     assert "stablehlo.while" in text
     assert "scatter" not in text and "reduce_window" not in text
+
+
+def test_a_raster_exports_for_all_platforms():
+    x = (np.random.default_rng(0).random((6, 40)) < 0.05).astype(float)
+    shape = jax.ShapeDtypeStruct(x.shape, x.dtype)
+    flat = lambda x: jax.tree.leaves(RASTER(x))
+    exported = jax.export.export(jax.jit(flat), platforms=("cpu", "cuda", "tpu"))(shape)
+    for a, b in zip(exported.call(x), flat(x), strict=True):
+        np.testing.assert_array_equal(a, b)
