@@ -6,6 +6,7 @@ Rules are named as in NEST and give `Edges`; see `AbstractRule`.
 from snnjax.connect.arrays import FromArrays, FromSparse
 from snnjax.connect.distributions import (
     AbstractDistribution,
+    Constant,
     ExponentialDistribution,
     LogNormal,
     Normal,
@@ -38,6 +39,7 @@ __all__ = [
     "AbstractRule",
     "AllToAll",
     "BoxKernel",
+    "Constant",
     "DistanceDependent",
     "Edges",
     "ExponentialDistribution",

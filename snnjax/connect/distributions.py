@@ -1,7 +1,7 @@
 """Distributions of weights and delays."""
 
 import abc
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -20,6 +20,8 @@ class AbstractDistribution(eqx.Module):
     outside were drawn again; no values pile up at a bound, and mean and standard deviation are
     those before the cut.
     """
+
+    random: ClassVar[bool] = True  # whether `sample` needs a key
 
     __array_ufunc__ = None  # NumPy numbers leave `number * distribution` to it
 
@@ -52,6 +54,20 @@ class Scaled(AbstractDistribution):
 
     def sample(self, key, shape):
         return self.factor * self.distribution.sample(key, shape)
+
+
+class Constant(AbstractDistribution):
+    """`value` for each synapse, as a parameter of its own that can be trained apart.
+
+    A bare number stays one number for all synapses of a projection.
+    """
+
+    value: Float[Array, ""] = parameter()
+    random: ClassVar[bool] = False
+
+    def sample(self, key, shape):
+        del key
+        return jnp.full(shape, self.value)
 
 
 class Uniform(AbstractDistribution):

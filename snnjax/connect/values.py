@@ -30,7 +30,7 @@ def as_values(
     """
     n = len(edges)
     if isinstance(spec, AbstractDistribution):
-        if key is None:
+        if key is None and spec.random:
             raise ValueError(f"{name} is drawn from a distribution: give it a random key.")
         return spec.sample(key, (n,))
     if isinstance(spec, type):
