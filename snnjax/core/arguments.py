@@ -39,7 +39,8 @@ def job_of(
     drive = Drive.of(inputs, dtype)
     skipped = skipped_steps(skip, dt)
     n_steps = step_count(drive, n_steps, duration, dt, recorders, skipped)
-    dt = checks.as_float(dt).astype(jnp.promote_types(dtype, jnp.float32))
+    time = jnp.promote_types(dtype, jnp.float32)
+    dt = checks.early(lambda dt: checks.as_float(dt).astype(time), dt)  # sets sizes, too
     state = start_state(model, drive, dt, state, shape, key)
     traced = checks.is_traced((model, drive, dt, state))
     run = Run(model, drive, dt, recorders, guarded=throw and traced)

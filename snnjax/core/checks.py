@@ -17,6 +17,14 @@ def is_traced(x: Any) -> bool:
     return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(x))
 
 
+def early(function: Any, *args: Any, **kwargs: Any) -> Any:
+    """`function` of what is known, at once also under jit, so that it stays known."""
+    if is_traced((args, kwargs)):
+        return function(*args, **kwargs)
+    with jax.ensure_compile_time_eval():
+        return function(*args, **kwargs)
+
+
 def as_float(x: ArrayLike) -> Array:
     """`x` as a float array: arrays of floats keep their dtype, all else gets the default."""
     dtype = getattr(x, "dtype", None)

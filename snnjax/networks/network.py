@@ -11,13 +11,14 @@ from jaxtyping import Array, ArrayLike, Float
 
 from snnjax.connect import bits
 from snnjax.connect.rows import SparseRows
+from snnjax.core import checks
 from snnjax.core.base import AbstractDynamics
 from snnjax.networks import gap
 from snnjax.networks.feed import by_population
 from snnjax.networks.gap import GapJunction
 from snnjax.networks.names import ends_of, name_of, places_of
 from snnjax.networks.population import Fired, Population, PopulationState
-from snnjax.networks.projection import Projection, Synapses, early
+from snnjax.networks.projection import Projection, Synapses
 from snnjax.networks.send import Senders, arrive, due, send
 from snnjax.networks.state import NetworkState
 
@@ -78,7 +79,7 @@ class Network(AbstractDynamics[NetworkState]):
                 raise ValueError(
                     f"Network.projections[{i}] must be a Projection or a GapJunction, got {spec!r}."
                 )
-            own = None if key is None else early(jax.random.fold_in, key, i)
+            own = None if key is None else checks.early(jax.random.fold_in, key, i)
             ends = ends_of(spec, places, self.populations, electrical)
             name = name_of(spec, {**self.synapses, **self.gaps})
             into[name] = Synapses.draw(spec, ends, own)

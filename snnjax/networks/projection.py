@@ -92,7 +92,7 @@ class Synapses(eqx.Module):
     @classmethod
     def draw(cls, spec: Projection, ends: Ends, key: Any) -> "Synapses":
         """The synapses of `spec`, by `key`."""
-        keys = (None, None, None) if key is None else early(jax.random.split, key, 3)
+        keys = (None, None, None) if key is None else checks.early(jax.random.split, key, 3)
         n_pre, n_post = (b - a for a, b in (ends.source_slice, ends.target_slice))
         edges = spec.wiring
         if not isinstance(edges, Edges):
@@ -103,9 +103,13 @@ class Synapses(eqx.Module):
                 f"but its wiring is for {edges.n_pre} to {edges.n_post}."
             )
         distances = getattr(spec.wiring, "distances", None)
-        values = lambda x, key, what: early(
-            partial(as_values, distances=distances, name=what), x, edges, key=key
-        )
+
+        def values(x, key, what):
+            if isinstance(x, int | float):  # known whatever the wiring is
+                return checks.early(checks.finite, x, what)
+            of = partial(as_values, distances=distances, name=what)
+            return checks.early(of, x, edges, key=key)
+
         weight = values(spec.weight, keys[1], "Projection.weight")
         delay = longest_delay = None
         if spec.delay is not None:
@@ -115,7 +119,7 @@ class Synapses(eqx.Module):
         operator = propagation.choose(
             spec.operator, edges, weight, delay, plain=not spec.interpolate
         )
-        degrees = early(Edges.out_degrees, edges)
+        degrees = checks.early(Edges.out_degrees, edges)
         traced = checks.is_traced(degrees)
         longest = n_post if traced else int(np.max(np.asarray(degrees), initial=0))
         post, indptr, counts = edges.post, edges.indptr, None
@@ -153,8 +157,9 @@ class Synapses(eqx.Module):
             )
         dt, longest = checks.decimal(dt), self.max_delay
         if not checks.is_traced(self.delay):
-            longest = float(np.max(self.delay, initial=longest))
-            shortest = np.min(self.delay, initial=np.inf)
+            delay = np.asarray(self.delay)
+            longest = float(np.max(delay, initial=longest))
+            shortest = np.min(delay, initial=np.inf)
             if shortest < dt * (1 - 1e-3):
                 raise ValueError(
                     f"Projection {self.ends.source}->{self.ends.target} has a delay of "
@@ -204,14 +209,6 @@ class Synapses(eqx.Module):
         return jnp.repeat(sources, degrees, total_repeat_length=self.n_synapses)
 
 
-def early(function: Any, *args: Any, **kwargs: Any) -> Any:
-    """`function` of what is known, at once also under jit, so that it stays known."""
-    if checks.is_traced((args, kwargs)):
-        return function(*args, **kwargs)
-    with jax.ensure_compile_time_eval():
-        return function(*args, **kwargs)
-
-
 def _longest(delay: Float[Array, "..."], max_delay: float | None) -> float:
     """The longest delay that a buffer has room for, ms."""
     if checks.is_traced(delay):
@@ -221,7 +218,7 @@ def _longest(delay: Float[Array, "..."], max_delay: float | None) -> float:
                 "they are drawn by a traced key: the longest one sets the size of a buffer."
             )
         return float(max_delay)
-    longest = float(np.max(delay, initial=0))
+    longest = float(np.max(np.asarray(delay), initial=0))
     if max_delay is not None and longest > max_delay:
         raise ValueError(
             f"Projection.max_delay={max_delay:g} ms is below a delay of {longest:g} ms."
