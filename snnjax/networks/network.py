@@ -21,6 +21,7 @@ from snnjax.networks.population import Fired, Population, PopulationState
 from snnjax.networks.projection import Projection, Synapses
 from snnjax.networks.send import Senders, arrive, due, send
 from snnjax.networks.state import NetworkState
+from snnjax.networks.summary import Summary, summarise
 
 
 class Network(AbstractDynamics[NetworkState]):
@@ -188,6 +189,14 @@ class Network(AbstractDynamics[NetworkState]):
                 at = at._replace(receptors={**at.receptors, receptor: own})
             populations[name], fired[name] = population.step(at, currents[name], dt)
         return populations, fired
+
+    def summary(self, *, rate_hz: Any = None, dt: float | None = None) -> Summary:
+        """Populations, projections, bytes and expected events; `print` it for a table.
+
+        - `rate_hz`: firing rate, assumed or measured, Hz: a number, or by name of a population
+          or a part a number or one a neuron. With `dt` (ms), for synaptic events a step.
+        """
+        return summarise(self, rate_hz, dt)
 
     def shard(self, devices: Any, axis: str | None = None) -> Any:
         """This network on many devices, as a `ShardedNetwork`.
