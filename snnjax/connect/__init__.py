@@ -4,6 +4,7 @@ Rules are named as in NEST and give `Edges`; see `AbstractRule`.
 """
 
 from snnjax.connect.arrays import FromArrays, FromSparse
+from snnjax.connect.convolution import Convolution
 from snnjax.connect.distributions import (
     AbstractDistribution,
     Constant,
@@ -40,6 +41,7 @@ __all__ = [
     "AllToAll",
     "BoxKernel",
     "Constant",
+    "Convolution",
     "DistanceDependent",
     "Edges",
     "ExponentialDistribution",

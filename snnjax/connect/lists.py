@@ -2,20 +2,21 @@
 
 A list of fixed size of active rows is taken apart into synapses, which are added by one
 scatter. More active rows than fit take further rounds, so that none is lost. Where rows are
-those of a matrix, it is one product.
+those of a matrix or of a convolution, it is one product, and its transposes.
 """
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
 from snnjax.connect import bits
-from snnjax.connect.rows import AbstractRows, DenseRows, SparseRows, place
+from snnjax.connect.rows import AbstractRows, SparseRows, place
 
 
 def listed_push(buffer, amount, weight, active, shift, rows: AbstractRows):
     """As `push`, without handing on the weights."""
-    if isinstance(rows, DenseRows):
-        sent = jnp.where(bits.unpack(active, rows.n), amount, 0) @ matrix(rows, weight)
+    if not isinstance(rows, SparseRows):
+        sent = rows.send_all(jnp.where(bits.unpack(active, rows.n), amount, 0), weight)
         start, old = rows.piece(buffer, shift)
         return lax.dynamic_update_slice_in_dim(buffer, old + sent, start, 0)
 
@@ -28,8 +29,11 @@ def listed_push(buffer, amount, weight, active, shift, rows: AbstractRows):
 
 def listed_pull(buffer, weight, active, shift, rows: AbstractRows):
     """As `pull`."""
-    if isinstance(rows, DenseRows):
-        pulled = matrix(rows, weight) @ rows.piece(buffer, shift)[1]
+    if not isinstance(rows, SparseRows):
+        back = jax.linear_transpose(
+            lambda amount: rows.send_all(amount, weight), jnp.zeros(rows.n, buffer.dtype)
+        )
+        (pulled,) = back(rows.piece(buffer, shift)[1])
         return jnp.where(bits.unpack(active, rows.n), pulled, 0)
 
     def some(total, i, synapse, at):
@@ -42,12 +46,10 @@ def listed_pull(buffer, weight, active, shift, rows: AbstractRows):
 
 def listed_credit(total, buffer, amount, active, shift, rows: AbstractRows):
     """As `credit`."""
-    if isinstance(rows, DenseRows):
+    if not isinstance(rows, SparseRows):
         sent = jnp.where(bits.unpack(active, rows.n), amount, 0)
-        piece = rows.piece(buffer, shift)[1]
-        if rows.counts is None:
-            return total + sent[:, None] * piece
-        return total + sent @ (rows.counts.astype(piece.dtype) @ piece)
+        back = jax.linear_transpose(lambda weight: rows.send_all(sent, weight), total)
+        return total + back(rows.piece(buffer, shift)[1])[0]
 
     def some(total, i, synapse, at):
         sent = amount.at[i].get(mode="fill", fill_value=0)[:, None]
@@ -57,11 +59,6 @@ def listed_credit(total, buffer, amount, active, shift, rows: AbstractRows):
         )
 
     return _rounds(rows, active, shift, buffer.shape[0], some, total)
-
-
-def matrix(rows: DenseRows, weight):
-    """The weights of all pairs."""
-    return weight if rows.counts is None else weight * rows.counts
 
 
 def _of(weight, synapse):

@@ -9,24 +9,32 @@ from snnjax.connect.edges import Edges
 from snnjax.core import checks
 from snnjax.core.backend import COUNTS_FROM, MOST_PAIRS
 
-OPERATORS = ("auto", "sparse", "counts", "dense")
+OPERATORS = ("auto", "sparse", "counts", "dense", "convolution")
 
 
-def choose(operator: str, edges: Edges, weight: Any, delay: Any, plain: bool) -> str:
+def choose(
+    operator: str, edges: Edges, weight: Any, delay: Any, *, plain: bool, rule: Any = None
+) -> str:
     """Which operator takes a projection; all give the same to rounding.
 
     - "sparse": a list of targets for each source.
     - "counts": the number of synapses of each pair in one byte, where one weight and one delay
       are those of all.
     - "dense": a matrix of weights, where one delay is that of all.
+    - "convolution": a kernel, where the wiring is `rule`, a `Convolution`, and one delay is that
+      of all. Its weights are shared; with the others each synapse has its own.
 
-    "auto" takes "dense" where every source reaches every target once, "counts" where it can
-    and the density is from `core.backend.COUNTS_FROM` on, and else "sparse". `plain`: delays
-    are not interpolated.
+    "auto" takes "convolution" where it can, "dense" where every source reaches every target
+    once, "counts" where it can and the density is from `core.backend.COUNTS_FROM` on, and else
+    "sparse". `plain`: delays are not interpolated.
     """
     checks.one_of(operator, OPERATORS, "Projection.operator")
     pairs = edges.n_pre * edges.n_post
     one_delay = plain and (delay is None or np.ndim(delay) == 0)
+    if operator == "auto" and rule is not None and one_delay:
+        return "convolution"
+    if operator == "convolution" and rule is None:
+        raise ValueError("Projection.operator='convolution' needs wiring by a Convolution.")
     if operator == "auto":
         if checks.is_traced(edges) or not one_delay or pairs > MOST_PAIRS:
             return "sparse"
@@ -35,7 +43,7 @@ def choose(operator: str, edges: Edges, weight: Any, delay: Any, plain: bool) ->
         if np.ndim(weight) == 0 and len(edges) >= COUNTS_FROM * pairs and _fit(edges):
             return "counts"
         return "sparse"
-    if operator in ("dense", "counts") and not one_delay:
+    if operator in ("dense", "counts", "convolution") and not one_delay:
         raise ValueError(
             f"Projection.operator={operator!r} needs one delay for all synapses, without "
             "interpolation. Use 'sparse'."
@@ -62,8 +70,10 @@ def count_pairs(edges: Edges) -> Any:
     return zeros.at[edges.pre, edges.post].add(jnp.int8(1), mode="drop")
 
 
-def all_to_all(edges: Edges) -> bool:
+def all_to_all(edges: Edges, operator: str = "dense") -> bool:
     """Whether every source reaches every target once; of traced edges it is not known."""
+    if operator != "dense":
+        return False
     if checks.is_traced(edges) or len(edges) != edges.n_pre * edges.n_post:
         return False
     post = np.asarray(edges.post).reshape(edges.n_pre, edges.n_post)

@@ -156,6 +156,12 @@ class DenseRows(AbstractRows):
         new = old + amount * self._row(i, weight)
         return lax.dynamic_update_slice_in_dim(buffer, new, start, 0)
 
+    def send_all(self, amount, weight):
+        """What all sources send: one number a target."""
+        if self.counts is None:
+            return amount @ weight
+        return weight * (amount @ self.counts.astype(amount.dtype))
+
     def add_several(self, buffer, some, amounts, weight, shift):
         start, old = self.piece(buffer, shift)
         if self.counts is None:

@@ -55,16 +55,16 @@ class SmallWorld(AbstractProposal):
 
         def targets(sources):
             sources = sources.astype(np.int32)
-            moves = draws.coin(draws.words(k_move, sources, self.k), self.p) & (free > 0)
-            rank = draws.below(draws.words(k_where, sources, self.k), max(free, 1))
+            moves = draws.coin(draws.words(k_move, sources, self.k), self.p).T & (free > 0)
+            rank = draws.below(draws.words(k_where, sources, self.k), max(free, 1)).T
 
-            def move(s, reached):
-                taken = xp.concatenate([reached, sources[:, None]], 1)
-                target = _free(xp, rank[:, s], taken)
-                target = xp.where(moves[:, s], target, reached[:, s])
-                return draws.put(reached, (slice(None), s), target)
+            def move(s, taken):
+                target = _free(xp, rank[s], taken)
+                return draws.put(taken, s, xp.where(moves[s], target, taken[s]))
 
-            return draws.loop(xp, self.k, move, (sources[:, None] + steps) % n)
+            ring = (steps[:, None] + sources) % n
+            taken = xp.concatenate([ring, sources[None]])  # of each source, and itself
+            return draws.loop(xp, self.k, move, taken)[:-1].T
 
         sources = np.arange(n, dtype=np.int32)
         post = draws.by_rows(xp, targets, 2 * self.k, n)
@@ -72,9 +72,8 @@ class SmallWorld(AbstractProposal):
 
 
 def _free(xp: Any, rank: Any, taken: Any):
-    """By row, the number of this `rank`, from 0 on, among those that are not `taken`."""
-    count = lambda number: xp.sum(taken <= number[:, None], 1, dtype=np.int32)
-    further = lambda number: rank + count(number)
+    """By column, the number of this `rank`, from 0 on, among those that are not `taken`."""
+    further = lambda number: rank + xp.sum(taken <= number, 0, dtype=np.int32)
     if xp is np:
         number = rank
         while np.any(number != (number := further(number))):

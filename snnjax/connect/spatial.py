@@ -99,7 +99,9 @@ class DistanceDependent(AbstractRule):
                     "DistanceDependent needs max_synapses= where its positions are traced."
                 )
             with jax.ensure_compile_time_eval():
-                expected = sum(float(_expected(self, i, same)) for i in range(self._chunks))
+                expected = sum(
+                    float(_expected(self, np.array(i), same)) for i in range(self._chunks)
+                )
             most = enough(expected, expected, n_pre * n_post)
 
         def body(i, carry):
@@ -124,7 +126,7 @@ class DistanceDependent(AbstractRule):
     def _wire_on_host(self, n_pre, n_post, key, same):
         pre, post = [], []
         for i in range(self._chunks):
-            connected, proper = _look(self, jnp.asarray(key), i, same)
+            connected, proper = _look(self, key, np.array(i), same)
             if not proper:
                 raise ValueError(
                     "DistanceDependent.kernel must give probabilities, 0 to 1, at all "
@@ -168,9 +170,9 @@ class DistanceDependent(AbstractRule):
 
 @eqx.filter_jit
 def _look(rule, key, i, same):
-    return rule.look(key, jnp.asarray(i, jnp.int32), same)
+    return rule.look(key, i.astype(jnp.int32), same)
 
 
 @eqx.filter_jit
 def _expected(rule, i, same):
-    return jnp.sum(rule.probabilities(jnp.asarray(i, jnp.int32), same))
+    return jnp.sum(rule.probabilities(i.astype(jnp.int32), same))

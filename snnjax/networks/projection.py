@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from snnjax.connect import propagation
+from snnjax.connect.convolution import Convolution, ConvolutionRows
 from snnjax.connect.edges import Edges
 from snnjax.connect.events import Weights
 from snnjax.connect.rows import AbstractRows, DenseRows, SparseRows
@@ -29,11 +30,13 @@ class Projection(eqx.Module):
       number, an array with one value a synapse or a matrix [source, target], a distribution
       such as `connect.Normal(1.0, 0.1)`, or a function of distance.
     - `delay`: ms, likewise; a delay is rounded to the nearest step, and below dt is refused.
-      None is one step.
+      None is one step. `dendritic_delay`: ms, likewise; what then passes from the synapse to the
+      receptor's effect, so that `delay` is the axonal part and spikes take their sum.
     - `receptor`: on which receptor of the target; not needed if it has only one.
     - `release`: what the source sends at a spike, such as `TsodyksMarkram()`; by default 1.
     - `name`: by default "source->target".
-    - `operator`: "sparse", "dense", "counts" or "auto"; see `connect.propagation`.
+    - `operator`: "sparse", "dense", "counts", "convolution" or "auto"; see
+      `connect.propagation`.
     - `interpolate`: share each spike between the two steps next to its delay, so that delays
       have a gradient.
     - `max_delay`: ms; delays that change later, as in training, stay below it. By default the
@@ -45,6 +48,7 @@ class Projection(eqx.Module):
     wiring: Any
     weight: Any = 1.0
     delay: Any = None
+    dendritic_delay: Any = eqx.field(default=None, kw_only=True)
     receptor: str | None = eqx.field(default=None, static=True, kw_only=True)
     release: AbstractRelease | None = eqx.field(default=None, kw_only=True)
     name: str | None = eqx.field(default=None, static=True, kw_only=True)
@@ -70,14 +74,18 @@ class Ends(NamedTuple):
 class Synapses(eqx.Module):
     """The synapses of a projection, drawn: ordered by source, then as the wiring gave them.
 
-    - `weight`: one a synapse, or one number for all. `delay`: ms, likewise; None is one step.
+    - `weight`: one a synapse, or one number for all, or the kernel of a convolution.
+    - `delay`: ms, likewise, axonal and dendritic parts together; None is one step.
+      `dendritic_delay`: what of it lies behind the synapse.
     - `post`, `indptr`: the synapses of source i are `indptr[i] .. indptr[i + 1]`, on the
       targets `post`; both None where every source reaches every target, or with `counts`.
-    - `counts`: of synapses for each pair, where that is kept in their place.
+    - `counts`: of synapses for each pair, where that is kept in their place. `convolution`: the
+      rule, where that is.
     """
 
     weight: Float[Array, "..."]
     delay: Float[Array, "..."] | None
+    dendritic_delay: Float[Array, "..."] | None
     post: Int[Array, "synapses"] | None
     indptr: Int[Array, "sources_and_1"] | None
     counts: Int[Array, "sources targets"] | None
@@ -88,6 +96,7 @@ class Synapses(eqx.Module):
     operator: str = eqx.field(static=True)
     interpolate: bool = eqx.field(static=True)
     max_delay: float | None = eqx.field(static=True)  # ms
+    convolution: Convolution | None = eqx.field(static=True)
 
     @classmethod
     def draw(cls, spec: Projection, ends: Ends, key: Any) -> "Synapses":
@@ -110,26 +119,43 @@ class Synapses(eqx.Module):
             of = partial(as_values, distances=distances, name=what)
             return checks.early(of, x, edges, key=key)
 
-        weight = values(spec.weight, keys[1], "Projection.weight")
-        delay = longest_delay = None
+        delay = dendritic = longest_delay = None
         if spec.delay is not None:
             delay = values(spec.delay, keys[2], "Projection.delay")
             checks.above(delay, 0, "Projection.delay", "ms")
+        if spec.dendritic_delay is not None:
+            if delay is None:
+                raise ValueError(
+                    "Projection.dendritic_delay needs Projection.delay, the axonal part (ms)."
+                )
+            own = None if key is None else checks.early(jax.random.fold_in, key, 3)
+            dendritic = values(spec.dendritic_delay, own, "Projection.dendritic_delay")
+            checks.at_least(dendritic, 0, "Projection.dendritic_delay", "ms")
+            delay = delay + dendritic
+        if delay is not None:
             longest_delay = _longest(delay, spec.max_delay)
+        rule = spec.wiring if isinstance(spec.wiring, Convolution) else None
+        if rule is None:
+            weight = values(spec.weight, keys[1], "Projection.weight")
+        else:
+            weight = checks.early(rule.kernel_of, spec.weight, keys[1])
         operator = propagation.choose(
-            spec.operator, edges, weight, delay, plain=not spec.interpolate
+            spec.operator, edges, weight, delay, plain=not spec.interpolate, rule=rule
         )
+        if rule is not None and operator != "convolution":
+            weight = weight.ravel()[rule.entries()] if weight.ndim else weight
         degrees = checks.early(Edges.out_degrees, edges)
         traced = checks.is_traced(degrees)
         longest = n_post if traced else int(np.max(np.asarray(degrees), initial=0))
         post, indptr, counts = edges.post, edges.indptr, None
         if operator == "counts":
             post, indptr, counts = None, None, propagation.count_pairs(edges)
-        elif operator == "dense" and propagation.all_to_all(edges):
+        elif operator == "convolution" or propagation.all_to_all(edges, operator):
             post, indptr = None, None
         return cls(
-            *(weight, delay, post, indptr, counts, spec.release, ends),
+            *(weight, delay, dendritic, post, indptr, counts, spec.release, ends),
             *(longest, len(edges), operator, spec.interpolate, longest_delay),
+            convolution=rule if operator == "convolution" else None,
         )
 
     @property
@@ -190,12 +216,19 @@ class Synapses(eqx.Module):
         if self.operator == "dense":
             weight = self.matrix()
         start = jnp.asarray(start + late, jnp.uint32)
+        if self.convolution is not None:
+            return Weights.of(weight), ConvolutionRows(self.convolution, start, wraps)
         return Weights.of(weight), DenseRows(self.shape, start, self.counts, wraps)
 
     def matrix(self) -> Float[Array, "sources targets"]:
         """The weights of all pairs, summed over the synapses of each."""
         if self.counts is not None:
             return self.weight * self.counts
+        if self.convolution is not None:
+            edges = self.convolution(*self.shape)
+            kernel = jnp.broadcast_to(self.weight, self.convolution.weights).ravel()
+            zeros = jnp.zeros(self.shape, kernel.dtype)
+            return zeros.at[edges.pre, edges.post].add(kernel[self.convolution.entries()])
         if self.post is None:
             return jnp.broadcast_to(self.weight, self.n_synapses).reshape(self.shape)
         pre = self.pre()
