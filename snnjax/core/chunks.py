@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from snnjax.core.checks import is_key, is_traced
+from snnjax.core.checks import is_traced
+from snnjax.core.gather import to_host
 from snnjax.core.progress import StepBar
 from snnjax.core.provenance import provenance
 from snnjax.core.recorders import AbstractRecorder
@@ -62,7 +63,7 @@ class InMemory:
     def add(self, ys: list[Any] | None, reached: Reached) -> None:
         """Keep the results `ys` of a chunk, None of one that was not recorded."""
         if ys is not None:
-            self.pieces.append(jax.tree.map(_to_host, ys) if self.chunked else ys)
+            self.pieces.append(jax.tree.map(to_host, ys) if self.chunked else ys)
         # One assignment, so that Ctrl-C finds results and state of the same step.
         self.stands = len(self.pieces), reached
 
@@ -196,13 +197,9 @@ def _exactly(run, state, n_steps):
             found[k].append(y)
             bins[k] = held
         done, ok = done + size, ok and bool(fine)
-    found = [[jax.tree.map(_to_host, y) for y in ys] for ys in found]
+    found = [[jax.tree.map(to_host, y) for y in ys] for ys in found]
     ys = [_along_time(r, ys) for r, ys in zip(recorders, found, strict=True)]
     return RunState(state.model, state.step, (recorders, bins)), ys, ok
-
-
-def _to_host(x):
-    return x if is_key(x) else np.asarray(x)  # NumPy holds no keys
 
 
 def _along_time(recorder, pieces):

@@ -146,25 +146,3 @@ def placed(tree: Any, sharding: jax.sharding.NamedSharding) -> Any:
         return jax.make_array_from_callback(x.shape, sharding, lambda part: x[part])
 
     return jax.tree.map(one, tree)
-
-
-def gather(tree: Any) -> Any:
-    """`tree` with each of its arrays whole, in every process, and tied to no device.
-
-    So what a run on many devices gave (`gather(sol.ys)`, `gather(sol.state)`) can be looked at
-    by each process of several, and a run go on with another number of devices.
-    """
-
-    def one(x):
-        if not isinstance(x, jax.Array) or is_traced(x):
-            return x
-        if jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
-            data = one(jax.random.key_data(x))
-            return jax.random.wrap_key_data(data, impl=jax.random.key_impl(x))
-        if not x.is_fully_addressable and not x.is_fully_replicated:
-            from jax.experimental.multihost_utils import process_allgather
-
-            x = process_allgather(x, tiled=True)
-        return jnp.asarray(np.asarray(x))
-
-    return jax.tree.map(one, tree)

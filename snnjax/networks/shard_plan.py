@@ -1,7 +1,7 @@
 """What of a sharded network is known before it runs: devices, routes, when to exchange."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -32,7 +32,7 @@ def mesh_of(devices: Any, axis: str | None) -> tuple[Mesh, str]:
         if axis is None and len(names) > 1:
             raise ValueError(f"Network.shard.axis must be one of the mesh's {names}.")
         return devices, checks.one_of(axis or names[0], names, "Network.shard.axis")
-    if not isinstance(devices, Sequence):
+    if not isinstance(devices, list | tuple):
         n, there = checks.count(devices, "Network.shard.devices"), jax.devices()
         if n > len(there):
             raise ValueError(
