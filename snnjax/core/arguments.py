@@ -59,7 +59,26 @@ def start_state(model, drive, dt, state, shape, key) -> RunState:
             f"simulate.state must be the `state` of a Solution, got {type(state).__name__}. "
             "Wrap a model's own state as RunState(state)."
         )
+    if model.sized and not checks.is_traced((model, dt)):
+        _require_sizes(model, state.model, dt)
     return state
+
+
+def _require_sizes(model, state, dt) -> None:
+    """Refuse a state of a network of another size, or with room for other delays."""
+    own = jax.eval_shape(lambda: model.init(key=jax.random.key(0), dt=dt))
+    if jax.tree.structure(own) != jax.tree.structure(state):
+        return  # which the first look at a step tells
+    for (path, x), y in zip(
+        jax.tree_util.tree_leaves_with_path(own), jax.tree.leaves(state), strict=True
+    ):
+        if jnp.shape(y)[jnp.ndim(y) - x.ndim :] != x.shape:  # after any batch axes
+            name = jax.tree_util.keystr(path, simple=True, separator=".")
+            raise ValueError(
+                f"simulate.state is of another {type(model).__name__} or dt: its {name} has "
+                f"shape {jnp.shape(y)} in place of {x.shape}. Delays in steps set that of "
+                "what waits: go on with the same dt and delays."
+            )
 
 
 def recorder_list(record: Any) -> tuple[list[AbstractRecorder], Any]:

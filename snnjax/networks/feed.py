@@ -7,6 +7,7 @@ from jaxtyping import Array
 
 from snnjax.networks.names import place_of, places_of, receptor_of
 from snnjax.networks.population import Population
+from snnjax.networks.source import Source
 from snnjax.networks.state import Place
 
 
@@ -35,6 +36,11 @@ def by_population(
         place = place_of(part, places, "Network input")
         own = populations[place.population]
         value = _widened(value, place, own.size, name)
+        if isinstance(own.neuron, Source):
+            raise ValueError(
+                f"Network input {name!r}: {place.population!r} gives spikes of its own and "
+                "takes no input. Leave it out, or use a population of neurons."
+            )
         if not dot:
             currents[place.population].append(value)
             continue

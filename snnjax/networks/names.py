@@ -6,7 +6,9 @@ from typing import Any
 from snnjax.core.checks import nearest
 from snnjax.networks.population import Population
 from snnjax.networks.projection import Ends, Projection
+from snnjax.networks.source import Source
 from snnjax.networks.state import Place
+from snnjax.synapses import AbstractRelease
 
 
 def places_of(populations: dict[str, Population]) -> Iterator[tuple[str, Place]]:
@@ -18,10 +20,10 @@ def places_of(populations: dict[str, Population]) -> Iterator[tuple[str, Place]]
             found.append((part, Place(name, first, first + size, offset)))
             first += size
         for one, place in found:
-            if one in seen or "." in one:
+            if not one or one in seen or "." in one:
                 raise ValueError(
                     f"The name {one!r} of a population or part must be unique in its network, "
-                    "without a dot."
+                    "not empty and without a dot."
                 )
             seen.add(one)
             yield one, place
@@ -68,6 +70,17 @@ def ends_of(
     target = place_of(spec.target, places, "Projection.target")
     what = f"Projection {spec.source}->{spec.target}"
     name = target.population
+    if not isinstance(spec.release, AbstractRelease | None):
+        raise ValueError(
+            f"{what}: release must be a release such as TsodyksMarkram(), got {spec.release!r}."
+        )
+    if isinstance(populations[source.population].neuron, Source) and (
+        electrical or not (spec.release is None or spec.release.event)
+    ):
+        raise ValueError(
+            f"{what}: {source.population!r} gives spikes from outside and has no potential, "
+            "which gap junctions and graded release read."
+        )
     receptor = (
         "" if electrical else receptor_of(spec.receptor, name, populations[name], what)
     )

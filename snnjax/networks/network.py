@@ -64,6 +64,13 @@ class Network(AbstractDynamics[NetworkState]):
         *,
         key: Any = None,
     ):
+        if not isinstance(populations, dict) or not populations:
+            raise ValueError(
+                "Network.populations must be a dict of at least one population by name, such "
+                f"as dict(cells=Population(LIF(), 100)), got {populations!r}."
+            )
+        if isinstance(projections, Projection | GapJunction):
+            raise ValueError("Network.projections must be a list: write [projection].")
         self.populations = OrderedDict(populations)  # of a plain one jax sorts the names
         for name, p in self.populations.items():
             if not isinstance(p, Population):

@@ -55,6 +55,11 @@ class Population(eqx.Module):
                 f"Population.neuron must give spikes, which {type(neuron).__name__} does not."
             )
         self.neuron, self.size = neuron, checks.count(size, "Population.size")
+        if isinstance(neuron, Source) and neuron.one_step.shape != (self.size,):
+            raise ValueError(
+                f"Population.neuron gives spikes of shape {neuron.one_step.shape}, but "
+                f"size={self.size}: make the input with shape=({self.size},)."
+            )
         if isinstance(receptors, AbstractReceptor):
             receptors = {"synapse": receptors}
         self.receptors = OrderedDict(receptors or {})  # of a plain one jax sorts the names
@@ -64,8 +69,16 @@ class Population(eqx.Module):
                     f"Population.receptors[{name!r}] must be a receptor such as "
                     f"Exponential(5.0), got {receptor!r}."
                 )
-        self.parts = tuple((parts or {}).items())
-        if parts and sum(parts.values()) != self.size:
+        for name in self.receptors:
+            if not name or "." in name:
+                raise ValueError(
+                    f"Population.receptors must have names without a dot, got {name!r}."
+                )
+        self.parts = tuple(
+            (name, checks.count(n, f"Population.parts[{name!r}]"))
+            for name, n in (parts or {}).items()
+        )
+        if parts and sum(n for _, n in self.parts) != self.size:
             raise ValueError(
                 f"Population.parts {dict(parts)} must add up to size={self.size}."
             )

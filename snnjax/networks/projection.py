@@ -104,6 +104,11 @@ class Synapses(eqx.Module):
         keys = (None, None, None) if key is None else checks.early(jax.random.split, key, 3)
         n_pre, n_post = (b - a for a, b in (ends.source_slice, ends.target_slice))
         edges = spec.wiring
+        if isinstance(edges, type) or not (callable(edges) or isinstance(edges, Edges)):
+            raise ValueError(
+                f"Projection {spec.source}->{spec.target}: wiring must be a rule such as "
+                f"connect.FixedInDegree(100), or connect.Edges, got {edges!r}."
+            )
         if not isinstance(edges, Edges):
             edges = edges(n_pre, n_post, key=keys[0], same=spec.source == spec.target)
         if (edges.n_pre, edges.n_post) != (n_pre, n_post):

@@ -2,31 +2,41 @@
 
 from typing import Any, NamedTuple
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int
+from jaxtyping import Array, Float, Int
 
 from snnjax.core.base import AbstractDynamics
+from snnjax.core.checks import as_float
 from snnjax.inputs.base import AbstractInput
 
 
 class SourceState(NamedTuple):
     step: Int[Array, ""]  # how many steps were taken
+    fired: Float[Array, "*n"]  # the spikes of the last
 
 
 class Source(AbstractDynamics[SourceState]):
     """An input that gives spikes, as a model: its output is that of `spikes(step, dt)`.
 
-    What drives it is ignored: a source has no receptors.
+    A batch gets the same spikes. What drives it is ignored: a source has no receptors.
     """
 
     spikes: AbstractInput
 
     def init(self, shape: tuple[int, ...] = (), *, key=None, dt=None) -> SourceState:
-        return SourceState(jnp.int32(0))
+        return SourceState(jnp.int32(0), jnp.zeros(shape, self.one_step.dtype))
 
     def step(self, state: SourceState, input: Any, dt) -> tuple[SourceState, Array]:
         del input
-        return SourceState(state.step + 1), self.spikes(state.step, dt)
+        spikes = jnp.broadcast_to(self.spikes(state.step, dt), state.fired.shape)
+        return SourceState(state.step + 1, spikes), spikes
+
+    @property
+    def one_step(self) -> jax.ShapeDtypeStruct:
+        """Shape and dtype of the spikes of a step."""
+        return eqx.filter_eval_shape(self.spikes, jnp.int32(0), as_float(1.0))
 
     @property
     def spiking(self) -> bool:
