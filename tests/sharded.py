@@ -9,115 +9,20 @@ import numpy as np
 import pytest
 
 import snnjax as snn
-from snnjax.connect.edges import Edges
 from snnjax.core.threshold import relax
-from snnjax.networks import Network, Population, Projection, gather
-from snnjax.synapses import (
-    Alpha,
-    Delta,
-    Exponential,
-    Graded,
-    Instantaneous,
-    TsodyksMarkram,
+from snnjax.networks import gather
+from tests.sharded_networks import (
+    CURRENT,
+    DT,
+    RECORD,
+    at,
+    close,
+    cuba,
+    loss,
+    run,
+    same,
+    zoo,
 )
-
-DT = 0.125
-N, EXC = 75, 60
-
-
-def wiring(n_pre, n_post, p, seed):
-    rng = np.random.default_rng(seed)
-    pre, post = np.nonzero(rng.random((n_pre, n_post)) < p)
-    return Edges(pre, post, n_pre, n_post)
-
-
-def dyadic(edges, seed, scale=1.0):
-    return scale * np.random.default_rng(seed).integers(1, 33, len(edges)) / 16
-
-
-def cuba(n=N, delay=None, neuron=None, operator="auto", weight=None):
-    """Excitation and inhibition, with a weight of its own for each synapse."""
-    exc = n * 4 // 5
-    neuron = snn.LIF(tau_m=jnp.linspace(15, 25, n), t_ref=2.0) if neuron is None else neuron
-    receptors = dict(ampa=Exponential(5.0), gaba=Exponential(jnp.linspace(8, 12, n)))
-    cells = Population(neuron, n, receptors, parts=dict(exc=exc, inh=n - exc))
-    edges = wiring(exc, n, 0.2, 0), wiring(n - exc, n, 0.3, 1)
-    delays = [delay, delay]
-    if delay == "each":
-        rng = np.random.default_rng(2)
-        delays = [rng.integers(4, 17, len(e)) * DT for e in edges]
-    weights = dyadic(edges[0], 3, 30.0) if weight is None else weight, -64.0
-    projections = [
-        Projection(source, "cells", e, w, d, receptor=receptor, operator=operator)
-        for source, e, w, d, receptor in zip(
-            ("exc", "inh"), edges, weights, delays, ("ampa", "gaba"), strict=True
-        )
-    ]
-    return Network(dict(cells=cells), projections)
-
-
-def zoo(delayed):
-    """Some of everything: sources, releases, receptors, operators, uneven populations."""
-    d = (lambda k: k * DT) if delayed else (lambda k: None)
-    cells = Population(
-        snn.LIF(tau_m=jnp.linspace(15, 25, 43)),
-        43,
-        dict(ampa=Exponential(5.0, e_rev=0.0), kick=Delta(), gap=Instantaneous()),
-        parts=dict(exc=30, inh=13),
-    )
-    other = Population(snn.Izhikevich(), 21, dict(alpha=Alpha(jnp.linspace(1, 3, 21))))
-    noise = Population(snn.inputs.poisson(80.0, shape=30, key=jax.random.key(1)), 30)
-    counts = snn.inputs.poisson(300.0, shape=9, key=jax.random.key(2), counts=True)
-    e = wiring
-    to_other, from_other = e(30, 21, 0.3, 4), e(21, 43, 0.4, 5)
-    delays = np.random.default_rng(6).integers(3, 9, len(from_other)) * DT
-    projections = [
-        Projection("noise", "cells", e(30, 43, 0.3, 0), 8.0, d(6), receptor="ampa"),
-        Projection("noise", "exc", e(30, 30, 1.1, 1), 0.25, d(4), receptor="kick"),
-        Projection(
-            "inh", "exc", e(13, 30, 0.6, 2), -0.5, d(3), receptor="kick", operator="counts"
-        ),
-        Projection(
-            "counts", "inh", e(9, 13, 1.1, 3), dyadic(e(9, 13, 1.1, 3), 3), d(5),
-            receptor="kick",
-        ),
-        Projection(
-            "exc", "other", to_other, dyadic(to_other, 7, 4.0), d(7), release=TsodyksMarkram()
-        ),
-        Projection(
-            "other", "cells", from_other, dyadic(from_other, 8),
-            delays if delayed else None, receptor="ampa", operator="dense"
-            if not delayed else "sparse",
-        ),
-        Projection(
-            "other", "inh", e(21, 13, 0.5, 9), 2.0, d(3), receptor="gap",
-            release=Graded(-50.0, 5.0),
-        ),
-    ]  # fmt: skip
-    sizes = dict(cells=cells, other=other, noise=noise, counts=Population(counts, 9))
-    return Network(sizes, projections)
-
-
-CURRENT = {"cells": 240.0, "other": lambda i, dt: 5.0 + jnp.sin(i * dt / 10)}
-SPIKES = snn.Trace("output")
-RECORD = dict(
-    spikes=SPIKES,
-    v=snn.Trace("exc.v", index=slice(3, 9)),
-    rate=snn.PopulationRate(of="inh"),
-    raster=snn.SpikeRaster(5000),
-)
-
-
-def run(model, current=300.0, n_steps=240, record=SPIKES, **kwargs):
-    inputs = current if isinstance(current, dict) else {"cells": current}
-    return snn.simulate(model, inputs, DT, n_steps=n_steps, record=record, **kwargs)
-
-
-def same(a, b, rtol=0.0):
-    a, b = (jax.tree.leaves(gather(x)) for x in (a, b))
-    assert len(a) == len(b)
-    for x, y in zip(a, b, strict=True):
-        np.testing.assert_allclose(x, y, rtol=rtol, atol=rtol)
 
 
 def test_there_are_eight_devices():
@@ -126,36 +31,203 @@ def test_there_are_eight_devices():
 
 def test_spikes_and_state_are_those_of_one_device():
     net = cuba()
-    alone = run(net)
-    assert 50 < alone.ys.sum() < 1000
+    alone = run(net, n_steps=200)
+    assert 30 < alone.ys.sum() < 1000
     for n in (1, 2, 4, 8):
-        out = run(net.shard(n))
+        out = run(net.shard(n), n_steps=200)
         same(out.ys, alone.ys)
         same(out.final, alone.final)
 
 
-def test_with_delays_and_every_recorder():
-    net = cuba(delay="each")
-    alone, out = (run(x, record=RECORD) for x in (net, net.shard(8)))
-    assert 50 < alone.ys["spikes"].sum() < 1000
-    same(out.ys, alone.ys)
-    same(out.final, alone.final)
-
-
-def test_a_run_goes_on_with_other_devices():
+def test_a_run_with_delays_goes_on_with_other_devices():
     net = cuba(delay="each")
     whole = run(net)
-    chunked = run(net.shard(8), n_steps=118, chunk=59)  # in the middle of a period of 4
+    assert 30 < whole.ys.sum() < 1000
+    sharded = net.shard(8)
+    assert sharded.period(whole.final) == 4
+    chunked = run(sharded, n_steps=118, chunk=59)  # in the middle of a period
     second = run(net.shard(3), n_steps=122, state=gather(chunked.state))
     same(np.concatenate([chunked.ys, second.ys]), whole.ys)
     same(second.final, whole.final)
 
 
+def test_period_is_the_shortest_delay():
+    def period(net, dt=DT):
+        return net.shard(2).period(net.init(dt=dt))
+
+    assert period(cuba(10)) == 1
+    assert period(cuba(10, delay=1.5)) == 12
+    assert period(cuba(10, delay=1.5), 0.1) == 15
+    for dt in (0.1, 0.125, 0.21, 0.3, 0.5):
+        steps = round(0.5 / dt * (1 + 1e-6))
+        assert steps - 1 <= period(cuba(10, delay="each"), dt) <= steps
+
+
+@pytest.mark.slow
+def test_every_recorder():
+    net = cuba(delay=1.5)
+    alone, out = (run(x, record=RECORD) for x in (net, net.shard(8)))
+    same(out.ys, alone.ys)
+    same(out.final, alone.final)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("delayed", "n"), [(False, 8), (True, 3)])
 def test_everything_a_network_has(delayed, n):
     net = zoo(delayed)
-    alone, out = (run(x, CURRENT) for x in (net, net.shard(n)))
+    sharded = net.shard(n)
+    alone, out = (run(x, CURRENT) for x in (net, sharded))
     sizes = net.split(alone.ys)
     assert all(sizes[name].sum() > 20 for name in net.populations), sizes
     same(out.ys, alone.ys)
     same(out.final, alone.final, 1e-12)
+    assert sharded.period(alone.final) == (3 if delayed else 1)
+    for name, s in net.synapses.items():
+        same(sharded.unshard().synapses[name].matrix(), s.matrix())
+
+
+def test_gradient_is_that_of_one_device():
+    net = cuba(n=42)
+    weight = at(eqx.filter_grad(loss)(net))
+    assert (weight != 0).sum() > 100
+    sharded = net.shard(4)
+    gradient = at(eqx.filter_grad(loss)(sharded).network)
+    cut = eqx.tree_at(lambda s: at(s.network), sharded, gradient)
+    close(at(cut.unshard()), weight)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("delay", [None, "each"])
+def test_gradients_pass_through_the_cut(delay):
+    net = cuba(n=42, delay=delay)
+
+    def both(n):
+        value = lambda net: loss(net if n is None else net.shard(n))
+        gradient = eqx.filter_grad(value)(net)
+        return at(gradient), gradient.populations["cells"].neuron.tau_m
+
+    for a, b in zip(both(4), both(None), strict=True):
+        assert (b != 0).sum() > 10
+        close(a, b)
+
+
+@pytest.mark.slow
+def test_one_weight_for_all_has_one_gradient():
+    def gradient(n):
+        value = lambda w: (lambda net: loss(net.shard(n) if n else net))(cuba(42, weight=w))
+        return jax.grad(value)(30.0)
+
+    assert gradient(None) != 0
+    close(gradient(4), gradient(None))
+
+
+@pytest.mark.slow
+def test_smooth_spikes_are_sent_as_they_are():
+    net = relax(cuba(42))
+    alone, out = (run(x, n_steps=60) for x in (net, net.shard(4)))
+    assert ((alone.ys > 0.001) & (alone.ys < 0.999)).any()
+    np.testing.assert_allclose(out.ys, alone.ys, rtol=1e-9, atol=1e-15)
+
+
+@pytest.mark.slow
+def test_random_neurons_draw_as_on_one_device(key):
+    net = cuba(43, neuron=snn.EscapeLIF())
+    alone, out = (run(x, key=key, n_steps=100) for x in (net, net.shard(4)))
+    assert 20 < alone.ys.sum() < 4000
+    same(out.ys, alone.ys)
+
+
+@pytest.mark.slow
+def test_vmap_and_jit():
+    net = cuba(42, delay=0.5)
+    sharded = net.shard(2)
+    rates = lambda net: jax.vmap(
+        lambda current: run(net, current, n_steps=60, record=snn.SpikeCount()).ys
+    )
+    currents = jnp.array([250.0, 400.0])
+    same(jax.jit(rates(sharded))(currents), rates(net)(currents))
+
+
+def test_spikes_are_gathered_once_a_period():
+    sharded = cuba(80, delay="each").shard(8)
+    state = snn.RunState(sharded.init(dt=DT))
+
+    def counts(state):
+        return run(
+            sharded, n_steps=40, state=state, record=snn.SpikeCount(), throw=False
+        ).ys
+
+    text = jax.jit(counts).lower(state).compile().as_text()
+    inside = [x for x in text.splitlines() if "all-gather(" in x and "while/body" in x]
+    # The words of four steps and eight devices, of which each has ten neurons; in a branch.
+    assert len(inside) == 1
+    assert "u32[8,4,1]" in inside[0]
+    assert re.search(r"cond/branch_\d_fun", inside[0])
+    assert not re.search(r"(all-reduce|all-to-all|collective-permute)\(", text)
+
+
+@pytest.mark.parametrize("gradient", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_export(gradient):
+    pytest.importorskip("flatbuffers")
+    sharded = cuba(42, delay=0.5).shard(4)
+    leaves, tree = jax.tree.flatten(sharded.init(dt=DT))
+
+    def value(weight, leaves):
+        state = jax.tree.unflatten(tree, leaves)
+        own = eqx.tree_at(lambda s: at(s.network), sharded, weight)
+        sol = run(own, n_steps=20, state=snn.RunState(state), throw=False)
+        return (sol.ys * jnp.arange(42)).sum()
+
+    args = at(sharded.network), leaves
+    f = jax.jit(jax.grad(value) if gradient else value)
+    exported = jax.export.export(f, platforms=("cpu", "cuda", "tpu"))(*args)
+    assert exported.nr_devices == 4
+    same(jax.export.deserialize(exported.serialize()).call(*args), f(*args))
+
+
+def test_unshard():
+    for net in (cuba(43, delay="each"), cuba(43, operator="counts", weight=2.0)):
+        back = net.shard(4).unshard()
+        assert list(back.synapses) == list(net.synapses)
+        for name, s in net.synapses.items():
+            same(back.synapses[name].matrix(), s.matrix())
+            assert back.synapses[name].n_synapses == s.n_synapses
+            if s.post is not None:
+                same(back.synapses[name].post, s.post)
+                same(back.synapses[name].indptr, s.indptr)
+
+
+@pytest.mark.slow
+def test_statistics_with_weights_that_round():
+    """The same within rounding at first; later each neuron's count, to four standard errors."""
+    with jax.enable_x64(False):
+        weight = lambda edges: np.random.default_rng(7).gamma(2.0, 15.0, len(edges))
+        net = cuba(400, weight=weight)
+        alone, out = (run(x, n_steps=1600) for x in (net, net.shard(4)))
+    assert alone.ys.dtype == jnp.float32
+    same(out.ys[:40], alone.ys[:40])
+    a, b = (np.asarray(x.ys[400:]).sum(0) for x in (alone, out))
+    assert a.mean() > 1
+    assert abs(a.mean() - b.mean()) < 4 * np.sqrt((a.var() + b.var()) / len(a))
+    assert abs(a.std() - b.std()) < 0.25 * a.std()
+
+
+def test_errors():
+    net = cuba(10)
+    with pytest.raises(
+        ValueError, match=r"shard\.devices=9, but jax sees 8.*use_cores\(9\)"
+    ):
+        net.shard(9)
+    for wrong in (0, 1.5, "x"):
+        with pytest.raises(ValueError, match=r"Network\.shard\.devices"):
+            net.shard(wrong)
+    with pytest.raises(ValueError, match="at least one device"):
+        net.shard([])
+    mesh = jax.make_mesh((2, 4), ("batch", "cells"))
+    with pytest.raises(ValueError, match=r"axis must be one of the mesh's"):
+        net.shard(mesh)
+    with pytest.raises(ValueError, match=r"Did you mean 'cells'"):
+        net.shard(mesh, "cell")
+    assert net.shard(mesh, "cells").n_devices == 4
+    with pytest.raises(ValueError, match="outside of jit"):
+        eqx.filter_jit(lambda net: net.shard(2).n_devices)(net)
