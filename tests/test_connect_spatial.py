@@ -100,7 +100,11 @@ def test_synapses_follow_the_kernel(key, monkeypatch):
             used += 1
     assert used >= 6 and 1e-3 < stats.chi2(used).cdf(chi2) < 1 - 1e-3
     monkeypatch.setattr(spatial, "_PAIRS", 100 * n + 7)  # 4 chunks, as one before
-    again = connect.DistanceDependent(lambda d: kernel(d), x, extent=1.0)  # compiled anew
+    traces = []
+    count = lambda d: (traces.append(d), kernel(d))[1]
+    again = connect.DistanceDependent(count, x, extent=1.0)
+    again(n, n, key=key, same=True)
+    assert len(traces) == 1  # for all chunks
     inside = jax.jit(lambda k: again(n, n, key=k, same=True))(key)
     for other in (again(n, n, key=key, same=True), inside):
         np.testing.assert_array_equal(other.pre[: len(edges)], edges.pre)
