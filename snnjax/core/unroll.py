@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from snnjax.core import checks
 from snnjax.core.base import AbstractDynamics, require_model
@@ -47,7 +48,8 @@ def unroll(
     require_model(model, "unroll.model")
     n_steps = _length(inputs)
     if state is None:
-        state = model.init(_shape(inputs), key=key, dt=dt)
+        shape = _batch(inputs) if model.sized else _shape(inputs)
+        state = model.init(shape, key=key, dt=dt)
     dt = jnp.asarray(dt, jnp.result_type(float))
     method = _with_layers(model) if layers else _without_layers(model)
     every = _every(method, state, inputs, dt, n_steps, remat, max_memory)
@@ -85,6 +87,11 @@ def _shape(inputs):
     if isinstance(inputs, dict):
         return {name: _shape(x) for name, x in inputs.items()}
     return jax.tree.leaves(inputs)[0].shape[1:]
+
+
+def _batch(inputs) -> tuple[int, ...]:
+    """The axes between time and neurons."""
+    return np.broadcast_shapes(*(x.shape[1:-1] for x in jax.tree.leaves(inputs)))
 
 
 def _with_layers(model):

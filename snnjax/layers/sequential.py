@@ -40,7 +40,8 @@ class Sequential(AbstractDynamics[tuple[Any, ...]]):
         states = []
         for i, (layer, k) in enumerate(zip(self.layers, keys, strict=True)):
             try:
-                state = layer.init(shape, key=k, dt=dt)
+                # What has sizes of its own takes batch axes alone.
+                state = layer.init(shape[:-1] if layer.sized else shape, key=k, dt=dt)
             except ValueError as error:
                 raise ValueError(f"Sequential.layers.{i}: {error}") from error
             shape = output_shape(layer, state, shape, dt)

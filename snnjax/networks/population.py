@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float
 
 from snnjax.core import checks
+from snnjax.core.arguments import model_dtype
 from snnjax.core.base import AbstractDynamics, require_model
 from snnjax.core.integrators import Exact
 from snnjax.core.neuron import AbstractNeuron, waiting
@@ -55,9 +56,9 @@ class Population(eqx.Module):
                 f"Population.neuron must give spikes, which {type(neuron).__name__} does not."
             )
         self.neuron, self.size = neuron, checks.count(size, "Population.size")
-        if isinstance(neuron, Source) and neuron.one_step.shape != (self.size,):
+        if isinstance(neuron, Source) and neuron.shape != (self.size,):
             raise ValueError(
-                f"Population.neuron gives spikes of shape {neuron.one_step.shape}, but "
+                f"Population.neuron gives spikes of shape {neuron.shape}, but "
                 f"size={self.size}: make the input with shape=({self.size},)."
             )
         if isinstance(receptors, AbstractReceptor):
@@ -99,7 +100,10 @@ class Population(eqx.Module):
                 f"has in its state: {', '.join(sorted(clash))}."
             )
         receptors = {name: r.init(shape, dt=dt) for name, r in self.receptors.items()}
-        return PopulationState(neuron, receptors)
+        # Receptors without parameters, such as Delta, know no dtype of their own.
+        dtype = model_dtype(self)
+        cast = lambda x: x.astype(dtype) if eqx.is_inexact_array(x) else x
+        return jax.tree.map(cast, PopulationState(neuron, receptors))
 
     @property
     def tau_m(self) -> Any:

@@ -3,10 +3,10 @@
 from typing import Any, NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from snnjax.core.arguments import model_dtype
 from snnjax.core.base import AbstractDynamics
 from snnjax.core.checks import as_float
 from snnjax.inputs.base import AbstractInput
@@ -26,17 +26,18 @@ class Source(AbstractDynamics[SourceState]):
     spikes: AbstractInput
 
     def init(self, shape: tuple[int, ...] = (), *, key=None, dt=None) -> SourceState:
-        return SourceState(jnp.int32(0), jnp.zeros(shape, self.one_step.dtype))
+        return SourceState(jnp.int32(0), jnp.zeros(shape, model_dtype(self)))
 
     def step(self, state: SourceState, input: Any, dt) -> tuple[SourceState, Array]:
         del input
-        spikes = jnp.broadcast_to(self.spikes(state.step, dt), state.fired.shape)
+        spikes = self.spikes(state.step, dt).astype(state.fired.dtype)
+        spikes = jnp.broadcast_to(spikes, state.fired.shape)
         return SourceState(state.step + 1, spikes), spikes
 
     @property
-    def one_step(self) -> jax.ShapeDtypeStruct:
-        """Shape and dtype of the spikes of a step."""
-        return eqx.filter_eval_shape(self.spikes, jnp.int32(0), as_float(1.0))
+    def shape(self) -> tuple[int, ...]:
+        """Of the spikes of a step."""
+        return eqx.filter_eval_shape(self.spikes, jnp.int32(0), as_float(1.0)).shape
 
     @property
     def spiking(self) -> bool:
