@@ -27,13 +27,16 @@ ABOUT = {
     "count in these bins; peak in Hz of the spectrum of the population rate from 5 Hz on, "
     "windows of 500 ms; peak_power, its height over that of independent Poisson neurons",
     "window": "spikes from skip_ms to skip_ms + duration_ms",
-    "delays": "a delay d acts from the end of the step d after the spike's (Brian2, NEST); no "
-    "delay acts from the next step in Brian2, and NEST's least delay, one step, a step later",
+    "delays": "the spike of step i with a delay of k steps arrives at the end of step i + k, in "
+    "Brian2 after the thresholds of that step (a jump of v decays for a step before it can fire "
+    "the neuron), in NEST before them, which fires about 1 % more with delta synapses; no delay "
+    "is k = 0 in Brian2, and the least delay of NEST k = 1",
 }
 
 
-def one(peer: str, python, script: str, network: definitions.Definition) -> dict:
-    """Statistics of a network in one peer."""
+def one(peer: str, python, network: definitions.Definition) -> tuple[dict, float]:
+    """(what is kept of a network in one peer, its dt in ms)."""
+    script = network.scripts[peer]
     stop = network.skip + network.duration
     found: dict[str, list] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -99,7 +102,7 @@ if __name__ == "__main__":
     for name in asked.networks:
         network = definitions.NETWORKS[name]
         for peer in (p for p in asked.peers if p in network.scripts):
-            answer, dt = one(peer, getattr(asked, peer), network.scripts[peer], network)
+            answer, dt = one(peer, getattr(asked, peer), network)
             results = json.loads(FILE.read_text()) if FILE.exists() else {}
             entry = results.get("networks", {}).get(name, {})
             results = {"about": ABOUT, "networks": results.get("networks", {})}
