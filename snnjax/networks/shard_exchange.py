@@ -65,7 +65,8 @@ def _whole(x: Array, axis: str) -> Array:
 def _ones(spikes: Array, axis: str) -> Array:
     """`_whole` of spikes, for where it is looked at only if there is one; all its tangents."""
     n = spikes.shape[-1] * lax.axis_size(axis)
-    return jnp.ones((*spikes.shape[:-1], n), spikes.dtype)
+    # A constant would be made again for each word of a loop over spikes.
+    return lax.optimization_barrier(jnp.ones((*spikes.shape[:-1], n), spikes.dtype))
 
 
 @_ones.defjvp
