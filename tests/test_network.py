@@ -115,6 +115,21 @@ def test_an_order_of_events_as_stated():
         assert moved[0] == fires_in + k  # v at the end of the step in which it arrives
 
 
+@pytest.mark.parametrize("delay", [0.1, 0.3, 0.7, 1.1])
+def test_an_interpolated_delay_of_whole_steps_is_as_one_that_is_rounded(delay):
+    """Of these delays some are a bit less than whole when divided by 0.1."""
+    cells = dict(a=Population(snn.LIF(), 1), b=Population(snn.LIF(), 1, Delta()))
+    inputs = dict(a=jnp.zeros((15, 1)).at[2].set(1e5))
+    v = []
+    for interpolate in (False, True):
+        to = Projection("a", "b", OneToOne(), 1.0, delay, interpolate=interpolate)
+        v.append(
+            snn.simulate(Network(cells, [to]), inputs, 0.1, record=snn.Trace("b.v")).ys
+        )
+    np.testing.assert_allclose(v[1], v[0], rtol=1e-12)
+    assert np.flatnonzero(v[0][:, 0] != -75.0)[0] == 2 + round(delay / 0.1)
+
+
 def test_each_synapse_has_its_delay():
     steps = np.array([1, 2, 5, 3])
     wiring = FromArrays([0, 0, 0, 0], [3, 2, 1, 0])

@@ -205,6 +205,24 @@ def test_gradients_pass_through_releases_and_jumps():
         assert abs(slope) > 1e-4
 
 
+def test_a_release_of_everything_has_the_gradient_of_none():
+    """Also where no neuron fires, but might have."""
+    full = TsodyksMarkram(u=1.0, tau_rec=1e-3)  # recovered in each step
+
+    def loss(level, release):
+        threshold = snn.Threshold(level, SURROGATES[1])
+        cells = Population(snn.LIF(threshold=threshold), N, Exponential(4.0))
+        to = Projection("cells", "cells", wiring(), 60.0, release=release)
+        network = Network(dict(cells=cells), [to])
+        inputs = {"cells": jnp.broadcast_to(DRIVE, (STEPS, N))}
+        state, spikes = network.unroll(network.init(dt=DT), inputs, DT)
+        return loss_of(state.populations["cells"].neuron.v, spikes)
+
+    grads = [jax.jit(jax.grad(partial(loss, release=r)))(-57.0) for r in (full, None)]
+    assert abs(grads[1]) > 1
+    np.testing.assert_allclose(*grads, rtol=1e-10)
+
+
 def test_memory_does_not_grow_with_synapses_times_steps(key):
     """8,000 synapses, 64 kB: a step may keep some arrays of 100 neurons."""
     n = 100
