@@ -137,7 +137,7 @@ class Population(eqx.Module):
 
     def _fire(self, before: Any, drive: Any, dt) -> tuple[Any, Fired]:
         """A step of the neurons, and the neurons through which a gradient can pass."""
-        model = self.neuron
+        model: Any = self.neuron
         if type(model).step is not AbstractNeuron.step:
             after, spikes = model.step(before, drive, dt)
             return after, Fired(spikes, jnp.ones(jnp.shape(spikes), bool))

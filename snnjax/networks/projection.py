@@ -103,7 +103,7 @@ class Synapses(eqx.Module):
         """The synapses of `spec`, by `key`."""
         keys = (None, None, None) if key is None else checks.early(jax.random.split, key, 3)
         n_pre, n_post = (b - a for a, b in (ends.source_slice, ends.target_slice))
-        edges = spec.wiring
+        edges: Any = spec.wiring
         if isinstance(edges, type) or not (callable(edges) or isinstance(edges, Edges)):
             raise ValueError(
                 f"Projection {spec.source}->{spec.target}: wiring must be a rule such as "

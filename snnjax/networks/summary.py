@@ -182,10 +182,9 @@ def _model(neuron: Any) -> str:
 
 def _values(x: Array) -> str:
     """One number, or the range of several."""
-    x = np.asarray(x)
     if not x.size:
         return "-"
-    low, high = f"{x.min():.4g}", f"{x.max():.4g}"
+    low, high = f"{np.min(x):.4g}", f"{np.max(x):.4g}"
     return low if low == high else f"{low} .. {high}"
 
 
