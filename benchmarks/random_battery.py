@@ -38,7 +38,7 @@ def draw_from(generator: str) -> Draw:
     def words(key, step, element, stream):
         if generator == "permutation":
             a, b = counter_hash._seed(key, stream, step)
-            return counter_hash._mix_a(element.astype(jnp.uint32) ^ a) ^ b
+            return counter_hash._mix_a(counter_hash._word(element) ^ a) ^ b
         return Draws(key, step, (), element, generator).bits(stream)
 
     flat = jax.jit(jax.vmap(words))
@@ -58,9 +58,18 @@ def draw_from(generator: str) -> Draw:
     return draw
 
 
+BITS = (np.arange(2**16)[:, None] >> np.arange(16)) & 1
+
+
+def halves(w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How many words have each lower and each upper half."""
+    low, high = (w & 0xFFFF).ravel(), (w >> 16).ravel()
+    return np.bincount(low, minlength=2**16), np.bincount(high, minlength=2**16)
+
+
 def ones(w: np.ndarray) -> np.ndarray:
     """How many words have each of the 32 bits set."""
-    return np.array([np.count_nonzero(w & np.uint32(1 << k)) for k in range(32)])
+    return np.concatenate([counts @ BITS for counts in halves(w)])
 
 
 def from_z(z: np.ndarray | float) -> float:
@@ -102,12 +111,8 @@ class Sums:
         self.n += w.size
         for k in range(1, 5):
             s["moment", k] += np.sum(u**k)
-        s["top 16 bits"] = s["top 16 bits"] + np.bincount(
-            (w >> 16).ravel(), minlength=2**16
-        )
-        s["low 16 bits"] = s["low 16 bits"] + np.bincount(
-            (w & 0xFFFF).ravel(), minlength=2**16
-        )
+        for name, counts in zip(("low", "top"), halves(w), strict=True):
+            s[f"{name} 16 bits"] = s[f"{name} 16 bits"] + counts
         for name, a, b in (
             ("elements", w[:, :-1], w[:, 1:]),
             ("steps", w[:-1], w[1:]),
@@ -119,7 +124,6 @@ class Sums:
                 )
             s["runs", name] = s["runs", name] + ones(a ^ b)
             s["runs n", name] += a.size
-        s["bits"] = s["bits"] + ones(w)
         u -= 0.5
         for lag in LAGS:
             for name, a, b in (
@@ -146,7 +150,8 @@ class Sums:
             yield f"moment {k} of uniform", from_z(z)
         for name in ("top 16 bits", "low 16 bits"):
             yield f"chi-square of {name}", chi_square(s[name])
-        yield "bits: as many ones", from_z((s["bits"] - n / 2) / math.sqrt(n / 4))
+        set_bits = np.concatenate([s[f"{name} 16 bits"] @ BITS for name in ("low", "top")])
+        yield "bits: as many ones", from_z((set_bits - n / 2) / math.sqrt(n / 4))
         for axis in ("elements", "steps"):
             for part in ("top", "low"):
                 yield f"pairs of {part} bytes, {axis}", chi_square(s["pairs", axis, part])

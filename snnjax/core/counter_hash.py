@@ -1,16 +1,15 @@
 r"""Random words as a function of where they are used: no state, no sequence.
 
-$$\text{word} = A(e \oplus a) \oplus B(e \oplus b), \quad (a, b) = S(\text{key}, \text{stream},
-\text{step})$$
+$$\text{word} = A(e \oplus a) \oplus B(e \oplus b), \quad
+a = B\Big(\sum_k A(w_k + c_k)\Big), \quad b = A\Big(\sum_k B(w_k + d_k)\Big)$$
 
-for element e. A and B are permutations of the 32-bit words, two multiplications each, of
-Wellons' search for the smallest bias (2018, Hash Prospector). Their sum is free of the one
-flaw each has alone: that a permutation never repeats a word (Lucks 2000, EUROCRYPT, LNCS
-1807:470). S is a Feistel network of the same two, a bijection of 64 bits for each word it
-takes in, so that no two steps of a key share their (a, b).
+for element e, where the $w_k$ are the words of the key, the stream and the step. A and B are
+permutations of the 32-bit words, of two multiplications each, from a search for the smallest
+bias (Wellons 2018, Hash Prospector). Their sum is free of the one flaw each has alone: that
+a permutation never repeats a word (Lucks 2000, EUROCRYPT, LNCS 1807:470).
 
-It is for noise and drive, not for secrets. `benchmarks/random_battery.py` holds it to
-threefry's standard.
+It is for noise and drive, not for secrets. `benchmarks/random_battery.py` holds it to the
+same tests as threefry.
 """
 
 from typing import Any
@@ -37,13 +36,17 @@ def hashed(
 
 
 def _seed(key: Any, *words: Any) -> tuple[Array, Array]:
-    """`step` comes last: what is before it, a loop over steps computes once."""
-    x, y = jnp.uint32(0x243F6A88), jnp.uint32(0x85A308D3)  # of the digits of pi
-    for word in (*jax.random.key_data(key), *words, 0):
-        x = x ^ _word(word)
-        y = y ^ _mix_a(x)
-        x = x ^ _mix_b(y)
-    return x, y
+    """`step` comes last: the sum of what is before it, a loop over steps computes once.
+
+    A chain through all words is as good, but the compiler of jax 0.9 can take hours over it:
+    its time is exponential in the depth of what a short loop over elements has in common.
+    """
+    a = b = jnp.uint32(0)
+    for k, word in enumerate((*jax.random.key_data(key), *words), 1):
+        word = _word(word)
+        a = a + _mix_a(word + jnp.uint32(k * 0x9E3779B9 % 2**32))
+        b = b + _mix_b(word + jnp.uint32(k * 0x85EBCA77 % 2**32))
+    return _mix_b(a), _mix_a(b)
 
 
 def _word(x: Any) -> UInt32[Array, "..."]:

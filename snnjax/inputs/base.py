@@ -187,7 +187,7 @@ class AbstractRandomInput(AbstractInput):
 
 class _Part(AbstractInput):
     whole: AbstractInput
-    start: Int[ArrayLike, ""]
+    start: Int[Array, ""] = eqx.field(converter=jnp.asarray)
     size: int = eqx.field(static=True)
 
     @property
