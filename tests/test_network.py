@@ -115,7 +115,7 @@ def test_an_order_of_events_as_stated():
         assert moved[0] == fires_in + k  # v at the end of the step in which it arrives
 
 
-@pytest.mark.parametrize("delay", [0.1, 0.3, 0.7, 1.1])
+@pytest.mark.parametrize("delay", [0.1, 0.3])
 def test_an_interpolated_delay_of_whole_steps_is_as_one_that_is_rounded(delay):
     """Of these delays some are a bit less than whole when divided by 0.1."""
     cells = dict(a=Population(snn.LIF(), 1), b=Population(snn.LIF(), 1, Delta()))
@@ -218,9 +218,8 @@ def with_operator(operator, delay):
     return Network(dict(cells=cells), [to])
 
 
-@pytest.mark.parametrize("delay", [None, 3 * DT])
-def test_operators_give_the_same_spikes(delay):
-    spikes = [spikes_of(with_operator(o, delay)).ys for o in ("sparse", "counts", "dense")]
+def test_operators_give_the_same_spikes():
+    spikes = [spikes_of(with_operator(o, 3 * DT)).ys for o in ("sparse", "counts", "dense")]
     assert spikes[0].sum() > 2 * N
     np.testing.assert_array_equal(spikes[1], spikes[0])
     np.testing.assert_array_equal(spikes[2], spikes[0])

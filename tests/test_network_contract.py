@@ -64,7 +64,7 @@ def test_stepping_eagerly_is_the_same(key):
     state, inputs = network.init(dt=DT), {"cells": jnp.asarray(DRIVE) * 4}
     compiled = jax.jit(lambda state: network.step(state, inputs, DT))
     other = state
-    for _ in range(12):
+    for _ in range(5):
         state, spikes = network.step(state, inputs, DT)
         other, same = compiled(other)
         np.testing.assert_array_equal(spikes, same)
