@@ -31,7 +31,7 @@ def test_a_spike_takes_the_sum_of_both_parts():
 
 
 def test_bad_input():
-    with pytest.raises(ValueError, match="needs Projection.delay, the axonal part"):
+    with pytest.raises(ValueError, match="the axonal part"):
         arrival(dendritic_delay=1.0)
-    with pytest.raises(ValueError, match=r"dendritic_delay must be at least 0 ms"):
+    with pytest.raises(ValueError, match="must be at least 0 ms"):
         arrival(delay=1.0, dendritic_delay=-0.5)
