@@ -17,17 +17,24 @@ from snnjax.core.base import AbstractDynamics
 from snnjax.networks import gap
 from snnjax.networks.network import Network
 from snnjax.networks.shard_cut import (
-    block,
     cut_ring,
     cut_synapses,
     join_ring,
     join_synapses,
+    open_synapses,
     placed,
     spread,
 )
-from snnjax.networks.shard_deliver import Mail, Office
+from snnjax.networks.shard_deliver import Mail, Office, first, stacked
+from snnjax.networks.shard_lineup import block
 from snnjax.networks.shard_mail import emit, no_mail
-from snnjax.networks.shard_plan import mesh_of, office_of, period_of, shortest_delay
+from snnjax.networks.shard_plan import (
+    mesh_of,
+    office_of,
+    period_of,
+    rows_of,
+    shortest_delay,
+)
 from snnjax.networks.state import NetworkState
 
 
@@ -61,7 +68,8 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
         n, sharding = mesh.shape[axis], NamedSharding(mesh, PartitionSpec(axis))
         synapses = OrderedDict()
         for name, s in network.synapses.items():
-            own = cut_synapses(s, network.populations[s.ends.target].size, n)
+            size = network.populations[s.ends.target].size
+            own = cut_synapses(s, rows_of(name, network, n), size, n)
             own = placed(dataclasses.replace(own, release=None), sharding)
             synapses[name] = dataclasses.replace(own, release=s.release)
         shortest = tuple(shortest_delay(s) for s in network.synapses.values())
@@ -69,9 +77,13 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
 
     def unshard(self) -> Network:
         """The network in one piece, such as after training; see `networks.gather`."""
+        n = self.n_devices
         sizes = {name: p.size for name, p in self.network.populations.items()}
         synapses = OrderedDict(
-            (name, join_synapses(s, sizes[s.ends.target]))
+            (
+                name,
+                join_synapses(s, rows_of(name, self.network, n), sizes[s.ends.target], n),
+            )
             for name, s in self.network.synapses.items()
         )
         return _with_synapses(self.network, synapses)
@@ -120,17 +132,14 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
             for name, s in self.network.synapses.items()
         }
 
+        n_rows = {name: rows_of(name, self.network, self.n_devices).n for name in local}
+
         def rows(local, dt):
             opened = {}
             for name, s in local.items():
-                n = office.blocks[s.ends.port]
-                own = dataclasses.replace(
-                    jax.tree.map(lambda x: x[0] if x.ndim else x, s),
-                    ends=s.ends._replace(target_slice=(0, n)),
-                )
-                weights, rows = own.rows(dt, n, slots[s.ends.port])
-                opened[name] = weights.read, rows
-            return _stacked(opened)
+                shape = n_rows[name], office.blocks[s.ends.port]
+                opened[name] = open_synapses(s, shape, slots[s.ends.port], dt)
+            return stacked(opened)
 
         one = PartitionSpec(self.axis)
         specs = jax.tree.map(lambda x: one if jnp.ndim(x) else PartitionSpec(), local)
@@ -155,7 +164,7 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
         if mail is not None:
             office = self._office(state)
             flush = lambda rings, pushes, mail, step: office.flush(
-                rings, _first(pushes), Mail(mail.own, _first(mail.whole)), step
+                rings, first(pushes), Mail(mail.own, first(mail.whole)), step
             )
             rings, one = jax.tree.map(self._last, waiting), PartitionSpec(self.axis)
             letters = Mail(jax.tree.map(self._last, mail.own), one)
@@ -196,20 +205,20 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
         emitted, releases = emit(self.network, state.releases, populations, fired, dt)
         emitted = jax.tree.map(self._spread, emitted)
         buffers = dict(state.waiting)
-        for port in office.blocks.keys() - buffers.keys():
+        for port in [p for p in office.blocks if p not in buffers]:
             buffers[port] = self._spread(self.network.arrived(populations, port))
 
         def local(buffers, pushes, mail, emitted, step):
             if mail is not None:
-                mail = Mail(mail.own, _first(mail.whole))
+                mail = Mail(mail.own, first(mail.whole))
             now, mail = office.told(emitted, mail, step)
             sent = step + 1 - office.period
-            buffers, credited, late = office.push(buffers, _first(pushes), now, sent)
+            buffers, credited, late = office.push(buffers, first(pushes), now, sent)
             rings = {port: buffers.pop(port) for port in state.waiting}
             arrived = office.arrive(rings, step)
             if mail is not None:
-                mail = Mail(mail.own, _stacked(mail.whole))
-            return arrived, buffers, _stacked(credited), mail, late
+                mail = Mail(mail.own, stacked(mail.whole))
+            return arrived, buffers, stacked(credited), mail, late
 
         one, last = PartitionSpec(self.axis), lambda x: jax.tree.map(self._last, x)
         mail = opened["mail"]
@@ -246,7 +255,8 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
 
     def _office(self, state: NetworkState) -> Office:
         blocks = {p: block(self._size(p), self.n_devices) for p in self._slots(state)}
-        return office_of(self.network, blocks, self.period(state), self.axis)
+        axis = self.axis, self.n_devices
+        return office_of(self.network, blocks, self.period(state), axis)
 
     def _slots(self, state: NetworkState) -> dict[str, int]:
         """By port, how many steps its ring has."""
@@ -284,14 +294,6 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
         return jax.shard_map(
             f, mesh=self.mesh, in_specs=given, out_specs=made, check_vma=False
         )
-
-
-def _first(tree: Any) -> Any:
-    return jax.tree.map(lambda x: x[0], tree)
-
-
-def _stacked(tree: Any) -> Any:
-    return jax.tree.map(lambda x: jnp.asarray(x)[None], tree)
 
 
 def _with_synapses(network: Network, synapses: dict[str, Any]) -> Network:

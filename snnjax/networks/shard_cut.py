@@ -1,20 +1,18 @@
 """How a network is cut: neurons in even blocks over devices, synapses to where they end."""
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Int
 
+from snnjax.connect.rows import SparseRows
+from snnjax.core.backend import list_capacity
 from snnjax.core.checks import is_traced
 from snnjax.networks.projection import Synapses
-
-
-def block(size: int, n_devices: int) -> int:
-    """Neurons of a population of `size` on each device; the last ones may have fewer."""
-    return -(-size // n_devices)
+from snnjax.networks.shard_lineup import block
 
 
 def spread(x: Array, n_devices: int) -> Array:
@@ -41,7 +39,14 @@ def join_ring(rings: Array, size: int, n_devices: int) -> Array:
     return ring.reshape(*lead, -1)
 
 
-def cut_synapses(s: Synapses, size: int, n_devices: int) -> Synapses:
+class Rows(NamedTuple):
+    """Which of `n` rows the sources of a projection have; the others are empty."""
+
+    of_source: Int[np.ndarray, "sources"]
+    n: int
+
+
+def cut_synapses(s: Synapses, rows: Rows, size: int, n_devices: int) -> Synapses:
     """`s` with a first axis of devices: each has the synapses onto its block of `size` targets.
 
     A device has a row for every source, and the order of synapses in it stays. Rows of devices
@@ -54,19 +59,19 @@ def cut_synapses(s: Synapses, size: int, n_devices: int) -> Synapses:
             "may be traced, as in a gradient."
         )
     if s.post is None:
-        return _cut_matrix(s, size, n_devices)
+        return _cut_matrix(s, rows, size, n_devices)
     indptr = np.asarray(s.indptr)
-    n, n_pre = int(indptr[-1]), len(indptr) - 1
-    pre = np.repeat(np.arange(n_pre), np.diff(indptr))
+    n = int(indptr[-1])
+    row = np.repeat(rows.of_source, np.diff(indptr))
     post = np.asarray(s.post)[:n].astype(np.int64) + s.ends.target_slice[0]
     per_device = block(size, n_devices)
     device, post = np.divmod(post, per_device)
-    degrees = np.bincount(device * n_pre + pre, minlength=n_devices * n_pre)
-    degrees = degrees.reshape(n_devices, n_pre)
+    degrees = np.bincount(device * rows.n + row, minlength=n_devices * rows.n)
+    degrees = degrees.reshape(n_devices, rows.n)
     number = degrees.sum(1)
     width = max(1, int(number.max()))
     own = np.full((n_devices, width), n)
-    own[np.arange(width) < number[:, None]] = np.argsort(device, kind="stable")
+    own[np.arange(width) < number[:, None]] = np.lexsort((row, device))
     each = lambda x: x if jnp.ndim(x) == 0 else jnp.take(x, own, mode="fill", fill_value=0)
     return dataclasses.replace(
         s,
@@ -79,17 +84,17 @@ def cut_synapses(s: Synapses, size: int, n_devices: int) -> Synapses:
     )
 
 
-def _cut_matrix(s: Synapses, size: int, n_devices: int) -> Synapses:
+def _cut_matrix(s: Synapses, rows: Rows, size: int, n_devices: int) -> Synapses:
     n_pre, n_post = s.shape
-    first = s.ends.target_slice[0]
+    first, per_device = s.ends.target_slice[0], block(size, n_devices)
 
     def columns(x):
-        x = x.reshape(n_pre, n_post)
-        x = jnp.pad(x, ((0, 0), (first, size - first - n_post)))
-        x = spread(x, n_devices).reshape(n_pre, n_devices, -1)
-        return jnp.moveaxis(x, 1, 0)
+        x = jnp.pad(x.reshape(n_pre, n_post), ((0, 0), (first, size - first - n_post)))
+        x = spread(x, n_devices).reshape(n_pre, n_devices, per_device)
+        none = jnp.zeros((n_devices, rows.n, per_device), x.dtype)
+        return none.at[:, rows.of_source].set(jnp.moveaxis(x, 1, 0))
 
-    n = n_pre * block(size, n_devices)
+    n = rows.n * per_device
     if s.counts is None and jnp.ndim(s.weight):
         weight = columns(s.weight).reshape(n_devices, -1)
         return dataclasses.replace(s, weight=weight, n_synapses=n)
@@ -97,32 +102,32 @@ def _cut_matrix(s: Synapses, size: int, n_devices: int) -> Synapses:
     return dataclasses.replace(s, counts=columns(counts), operator="counts", n_synapses=n)
 
 
-def join_synapses(s: Synapses, size: int) -> Synapses:
+def join_synapses(s: Synapses, rows: Rows, size: int, n_devices: int) -> Synapses:
     """The inverse of `cut_synapses`; where a row of the wiring was not in the order of its
     targets, it is then in the order of the devices."""
     first, last = s.ends.target_slice
+    per_device = block(size, n_devices)
     if s.post is None:
-        n_pre, n = s.shape[0], s.shape[0] * (last - first)
 
         def matrix(x):
-            x = jnp.moveaxis(x.reshape(len(x), n_pre, -1), 0, 1)
-            return x.reshape(n_pre, -1)[:, first:last]
+            x = x.reshape(n_devices, rows.n, per_device)[:, rows.of_source]
+            return jnp.moveaxis(x, 0, 1).reshape(s.shape[0], -1)[:, first:last]
 
         if s.counts is not None:
             counts = matrix(s.counts)
             return dataclasses.replace(s, counts=counts, n_synapses=int(counts.sum()))
-        return dataclasses.replace(s, weight=matrix(s.weight).ravel(), n_synapses=n)
+        weight = matrix(s.weight).ravel()
+        return dataclasses.replace(s, weight=weight, n_synapses=weight.size)
     post, indptr = np.asarray(s.post), np.asarray(s.indptr)
     degrees = np.diff(indptr, axis=1)
-    n_devices, n_pre = degrees.shape
     used = np.arange(post.shape[1]) < indptr[:, -1:]
-    post = post + np.arange(n_devices)[:, None] * block(size, n_devices) - first
-    sources = np.tile(np.arange(n_pre), n_devices)
-    own = np.flatnonzero(used)[
-        np.argsort(np.repeat(sources, degrees.ravel()), kind="stable")
-    ]
+    post = post + np.arange(n_devices)[:, None] * per_device - first
+    source = np.zeros(rows.n, int)
+    source[rows.of_source] = np.arange(s.shape[0])
+    source = np.repeat(np.tile(source, n_devices), degrees.ravel())
+    own = np.flatnonzero(used)[np.argsort(source, kind="stable")]
     each = lambda x: x if jnp.ndim(x) == 0 else jnp.ravel(x)[own]
-    out = degrees.sum(0)
+    out = degrees.sum(0)[rows.of_source]
     return dataclasses.replace(
         s,
         weight=each(s.weight),
@@ -132,6 +137,19 @@ def join_synapses(s: Synapses, size: int) -> Synapses:
         longest=int(out.max(initial=0)),
         n_synapses=len(own),
     )
+
+
+def open_synapses(s: Synapses, shape: tuple[int, int], n_slots: int, dt: Any) -> Any:
+    """(weights, rows) of one device, from its part of what `cut_synapses` gave.
+
+    - `shape`: rows, and targets on the device. `n_slots`: steps of the buffer.
+    """
+    ends = s.ends._replace(source_slice=(0, shape[0]), target_slice=(0, shape[1]))
+    own = jax.tree.map(lambda x: x[0] if jnp.ndim(x) else x, s)
+    weights, rows = dataclasses.replace(own, ends=ends).rows(dt, shape[1], n_slots)
+    if isinstance(rows, SparseRows):
+        rows = dataclasses.replace(rows, capacity=list_capacity(s.shape[0]))
+    return weights.read, rows
 
 
 def placed(tree: Any, sharding: jax.sharding.NamedSharding) -> Any:

@@ -1,5 +1,6 @@
 """What each device of a sharded network does in a step: tell, be told, and add up."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -19,6 +20,7 @@ class Route(NamedTuple):
     emitter: str  # a population, or the projection itself if it has a release
     bounds: tuple[int, int]
     port: str
+    ordered: bool  # whether its rows are in the order of the neurons, not of the `Lineup`
 
 
 class Mail(NamedTuple):
@@ -68,20 +70,28 @@ class Office(NamedTuple):
 
         - `pushes`: by projection, its weights and its rows.
         """
-        buffers, credited, packed, overflows = dict(buffers), {}, {}, jnp.int32(0)
-        for name, (emitter, bounds, port) in self.routes.items():
+        buffers, credited, sent_by, overflows = dict(buffers), {}, {}, jnp.int32(0)
+        for name, (emitter, bounds, port, ordered) in self.routes.items():
             weights, rows = pushes[name]
-            if (emitter, bounds) not in packed:
-                amount, active, support = (x[emitter][..., slice(*bounds)] for x in now)
-                sent = Sent(amount, pack(active), pack(support))
-                packed[emitter, bounds] = sent
-            sent, buffer = packed[emitter, bounds], buffers[port]
+            key = emitter, bounds if ordered else None
+            if key not in sent_by:
+                sent = Sent(*(x[emitter] for x in now))
+                sent_by[key] = self._in_order(sent, emitter, bounds) if ordered else sent
+            sent, buffer = sent_by[key], buffers[port]
             shift = due(buffer, step, self.blocks[port])
             buffers[port], weights = send(buffer, sent, weights, shift, rows)
             credited[name] = weights.credited
             if isinstance(rows, SparseRows):
                 overflows += jnp.any(bits.count(sent.active) > rows.capacity)
         return buffers, credited, overflows
+
+    def _in_order(self, sent: Sent, emitter: str, bounds: tuple[int, int]) -> Sent:
+        """`sent` by the neurons `bounds`, in their order."""
+        lineup = self.exchange.lineups[emitter]
+        unpack = jnp.vectorize(partial(bits.unpack, n=lineup.n), signature="(w)->(n)")
+        part = lambda x: lineup.in_order(x)[..., slice(*bounds)]
+        again = lambda words: pack(part(unpack(words)))
+        return Sent(part(sent.amount), again(sent.active), again(sent.support))
 
     def arrive(self, rings: dict[str, Array], step: Any) -> dict[str, tuple[Array, Array]]:
         """By port: (the ring without what arrives at the end of `step`, that)."""
@@ -104,9 +114,19 @@ class Office(NamedTuple):
         def one(carry, at):
             rings, overflows = carry
             now, step, left = at
-            only = lambda x: jax.tree.map(lambda x: x & left, x)
+            only = lambda x: jax.tree.map(lambda x: jnp.where(left, x, 0), x)
             now = Received(now.amount, only(now.active), only(now.support))
             rings, _, more = self.push(rings, pushes, now, step)
             return (rings, overflows + more), None
 
         return lax.scan(one, (rings, jnp.int32(0)), (spikes, steps, left))[0]
+
+
+def first(tree: Any) -> Any:
+    """What one device has of arrays with a first axis of devices."""
+    return jax.tree.map(lambda x: x[0], tree)
+
+
+def stacked(tree: Any) -> Any:
+    """The inverse of `first`."""
+    return jax.tree.map(lambda x: jnp.asarray(x)[None], tree)

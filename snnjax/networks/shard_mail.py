@@ -6,11 +6,13 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from snnjax.connect.bits import BITS
 from snnjax.networks.network import Network
 from snnjax.networks.population import Fired, PopulationState
 from snnjax.networks.shard_cut import spread
 from snnjax.networks.shard_deliver import Mail
 from snnjax.networks.shard_exchange import Emitted, Received
+from snnjax.networks.shard_plan import lineups_of
 from snnjax.networks.state import NetworkState
 
 
@@ -52,7 +54,10 @@ def no_mail(
 
     one = jax.eval_shape(first, state)
     own = lambda x: spread(jnp.zeros((period, *x.shape), x.dtype), n_devices)
-    whole = lambda x: jnp.zeros((n_devices, period, *x.shape), x.dtype)
-    amount = {name: whole(e.amount) for name, e in one.items()}
-    mask = {name: whole(e.support) for name, e in one.items()}
-    return Mail(jax.tree.map(own, one), Received(amount, mask, mask))
+    lineups, lead = lineups_of(network, n_devices), (n_devices, period)
+    amount, words = {}, {}
+    for name, (x, _) in one.items():
+        shape = (*lead, *x.shape[:-1], lineups[name].n)
+        amount[name] = jnp.zeros(shape, x.dtype)
+        words[name] = jnp.zeros((*shape[:-1], shape[-1] // BITS), jnp.uint32)
+    return Mail(jax.tree.map(own, one), Received(amount, words, words))
