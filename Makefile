@@ -13,7 +13,7 @@ BENCHMARKS := $(sort $(wildcard benchmarks/[a-z]*.py))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all lint format bench bench-peers fidelity clean
+.PHONY: help demo test test-all lint format bench bench-peers docs fidelity clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
@@ -44,6 +44,9 @@ bench: $(VENV)/.run ## every benchmark, one after the other
 bench-peers: $(VENV)/.run ## training against other libraries, each in its own environment
 	@$(BIN)/python benchmarks/peers/install.py --torch-python "$(TORCH_PYTHON)"
 	@$(BIN)/python benchmarks/peers/run.py $(PEERS_ARGS)
+
+docs: $(VENV)/.test ## the API reference, from the docstrings, into build/api/
+	@$(BIN)/python docs/make_api.py
 
 fidelity: $(VENV)/.test ## measure every row of docs/fidelity.md and write it
 	@$(BIN)/python -m tests.fidelity

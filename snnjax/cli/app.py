@@ -14,6 +14,7 @@ from snnjax.cli.options import folder
 from snnjax.cli.simulate import simulate
 from snnjax.cli.sweep import sweep
 from snnjax.cli.train import train
+from snnjax.cli.verify import verify
 from snnjax.core.provenance import version
 
 INTERRUPTED = 130  # what shells expect after Ctrl-C
@@ -79,6 +80,7 @@ Examples:
   snnjax simulate HodgkinHuxley --current 10 --start 10 --stop 15 --duration 40 --plot hh.png
   snnjax sweep LIF --over current=0:500:101 --measure firing_rate --dt 0.1 --plot fi.png
   snnjax train digits
+  snnjax verify cuba_4000
   snnjax demo
 
 Numbers are computed in float32; set JAX_ENABLE_X64=1 for float64. The exit status is 2 if the
@@ -116,5 +118,5 @@ def demo(out, quick: bool) -> None:
     run(out, quick)
 
 
-for command in (models, simulate, sweep, train, bench):
+for command in (models, simulate, sweep, train, verify, bench):
     main.add_command(command)

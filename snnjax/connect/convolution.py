@@ -31,8 +31,8 @@ class Convolution(AbstractProposal):
 
     random: ClassVar[bool] = False
 
-    shape: tuple[int, int, int] = eqx.field(static=True, converter=tuple)
-    kernel: tuple[int, int] = eqx.field(
+    shape: tuple[int, ...] = eqx.field(static=True, converter=tuple)
+    kernel: tuple[int, ...] = eqx.field(
         static=True, converter=lambda k: (k, k) if isinstance(k, int) else tuple(k)
     )
     channels: int = eqx.field(static=True, default=1)
@@ -49,7 +49,7 @@ class Convolution(AbstractProposal):
             )
 
     @property
-    def weights(self) -> tuple[int, int, int, int]:
+    def weights(self) -> tuple[int, ...]:
         """The shape of the kernel."""
         return (*self.kernel, self.shape[2], self.channels)
 
@@ -111,7 +111,7 @@ class ConvolutionRows(AbstractRows):
         return int(np.prod(self.rule.shape))
 
     @property
-    def image(self) -> tuple[int, int, int]:
+    def image(self) -> tuple[int, ...]:
         """The shape of the target."""
         return (*self.rule.shape[:2], self.rule.channels)
 

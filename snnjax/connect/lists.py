@@ -5,15 +5,17 @@ scatter. More active rows than fit take further rounds, so that none is lost. Wh
 those of a matrix or of a convolution, it is one product, and its transposes.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from snnjax.connect import bits
-from snnjax.connect.rows import AbstractRows, SparseRows, place
+from snnjax.connect.rows import SparseRows, place
 
 
-def listed_push(buffer, amount, weight, active, shift, rows: AbstractRows):
+def listed_push(buffer, amount, weight, active, shift, rows: Any):
     """As `push`, without handing on the weights."""
     if not isinstance(rows, SparseRows):
         sent = rows.send_all(jnp.where(bits.unpack(active, rows.n), amount, 0), weight)
@@ -27,7 +29,7 @@ def listed_push(buffer, amount, weight, active, shift, rows: AbstractRows):
     return _rounds(rows, active, shift, buffer.shape[0], some, buffer)
 
 
-def listed_pull(buffer, weight, active, shift, rows: AbstractRows):
+def listed_pull(buffer, weight, active, shift, rows: Any):
     """As `pull`."""
     if not isinstance(rows, SparseRows):
         back = jax.linear_transpose(
@@ -44,7 +46,7 @@ def listed_pull(buffer, weight, active, shift, rows: AbstractRows):
     return _rounds(rows, active, shift, buffer.shape[0], some, total)
 
 
-def listed_credit(total, buffer, amount, active, shift, rows: AbstractRows):
+def listed_credit(total, buffer, amount, active, shift, rows: Any):
     """As `credit`."""
     if not isinstance(rows, SparseRows):
         sent = jnp.where(bits.unpack(active, rows.n), amount, 0)

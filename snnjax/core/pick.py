@@ -39,7 +39,7 @@ def _named(name: str, state: Any, output: Any) -> Any:
     for level, part in enumerate(parts):
         if level == len(parents) and has_output and last in _OUTPUT:
             return output
-        inside = getattr(value, "part", None) if has_output else None
+        inside: Any = getattr(value, "part", None) if has_output else None
         unknown = None
         if callable(inside):  # of a module a method is no function
             try:

@@ -36,21 +36,28 @@ def izhikevich_2003(
     Izhikevich 2003, IEEE Trans. Neural Netw. 14:1569.
     """
     k_exc, k_inh, k_network, k_drive = jax.random.split(key, 4)
-    n = n_exc + n_inh
     exc = Izhikevich.excitatory(jax.random.uniform(k_exc, (n_exc,)))
     inh = Izhikevich.inhibitory(jax.random.uniform(k_inh, (n_inh,)))
     join = lambda a, b: jnp.append(jnp.broadcast_to(a, n_exc), jnp.broadcast_to(b, n_inh))
     abcd = {name: join(getattr(exc, name), getattr(inh, name)) for name in "abcd"}
     neurons = Izhikevich(**abcd, v_start=exc.v_start, integrator=exc.integrator)
-    cells = Population(neurons, n, Instantaneous(), dict(exc=n_exc, inh=n_inh))
-    strength, rules = 1.0, (AllToAll(), AllToAll())
-    if in_degree is not None:
-        c_inh = round(in_degree * n_inh / n)
-        rules = FixedInDegree(in_degree - c_inh), FixedInDegree(c_inh)
-        strength = n / 1000
-    projections = [
-        Projection("exc", "cells", rules[0], Uniform(0.0, 0.5 * strength)),
-        Projection("inh", "cells", rules[1], Uniform(-strength, 0.0)),
-    ]
+    parts = dict(exc=n_exc, inh=n_inh)
+    cells = Population(neurons, n_exc + n_inh, Instantaneous(), parts)
+    synapses = _synapses(n_exc, n_inh, in_degree)
+    projections = [Projection(a, "cells", rule, w) for a, (rule, w) in synapses.items()]
     network = Network(dict(cells=cells), projections, key=k_network)
     return network, inputs.white_noise(0.0, join(5.0, 2.0), key=k_drive)
+
+
+def _synapses(n_exc: int, n_inh: int, in_degree: int | None) -> dict[str, tuple[Any, Any]]:
+    """(wiring, weights) by source."""
+    if in_degree is None:
+        return dict(
+            exc=(AllToAll(), Uniform(0.0, 0.5)), inh=(AllToAll(), Uniform(-1.0, 0.0))
+        )
+    n = n_exc + n_inh
+    c_inh, strength = round(in_degree * n_inh / n), n / 1000
+    return dict(
+        exc=(FixedInDegree(in_degree - c_inh), Uniform(0.0, 0.5 * strength)),
+        inh=(FixedInDegree(c_inh), Uniform(-strength, 0.0)),
+    )

@@ -82,7 +82,8 @@ class Network(AbstractDynamics[NetworkState]):
         for i, spec in enumerate(projections):
             electrical = isinstance(spec, GapJunction)
             into = self.gaps if electrical else self.synapses
-            spec = spec.projection if electrical else spec
+            if isinstance(spec, GapJunction):
+                spec = spec.projection
             if not isinstance(spec, Projection):
                 raise ValueError(
                     f"Network.projections[{i}] must be a Projection or a GapJunction, got {spec!r}."

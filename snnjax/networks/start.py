@@ -4,6 +4,8 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import numpy as np
+from jaxtyping import Array
 
 from snnjax.connect import AbstractDistribution
 from snnjax.core.checks import finite, nearest
@@ -35,7 +37,7 @@ def initial_state(
         if isinstance(value, AbstractDistribution):
             if key is None:
                 raise ValueError(f"{what} is drawn from a distribution: give key=.")
-            value = value.sample(jax.random.fold_in(key, i), (n,))
+            value = _drawn(value, key, np.int32(i), n)
         value = finite(value, what)
         if value.shape not in ((), (n,)):
             raise ValueError(
@@ -46,6 +48,11 @@ def initial_state(
         own = slice(place.first, place.last)
         state = eqx.tree_at(where, state, where(state).at[own].set(value))
     return RunState(state)
+
+
+@eqx.filter_jit  # each operation by itself would be compiled, too
+def _drawn(distribution: AbstractDistribution, key: Any, i: Any, n: int) -> Array:
+    return distribution.sample(jax.random.fold_in(key, i), (n,))
 
 
 def _where(network: Network, state: Any, population: str, field: str, what: str) -> Any:

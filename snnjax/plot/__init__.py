@@ -3,6 +3,7 @@
 from snnjax.plot.circuit import circuit
 from snnjax.plot.layers import layers, save
 from snnjax.plot.membrane import action_potential, membrane
+from snnjax.plot.networks import connectivity, histogram
 from snnjax.plot.planes import phase_plane
 from snnjax.plot.spikes import fi_curve, isi_histogram, raster
 from snnjax.plot.style import COLOURS
@@ -14,8 +15,10 @@ __all__ = [
     "action_potential",
     "circuit",
     "confusion_matrix",
+    "connectivity",
     "fi_curve",
     "heatmap",
+    "histogram",
     "isi_histogram",
     "layers",
     "learning_curve",

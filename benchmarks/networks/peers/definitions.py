@@ -73,7 +73,7 @@ NETWORKS = {
         f"{CUBA}; {SPARSE}; a delay for each synapse, 1..20 steps of 0.1 ms",
         both("cuba", "--delays"),
     ),
-    "coba_4000": Definition(f"{COBA}; {SPARSE}", both("coba"), 5),
+    "coba_4000": Definition(f"{COBA}; {SPARSE}", both("coba")),
     "coba_16000": Definition(f"{COBA}; {IN_DEGREE}", both("coba", "--n 16000"), 5),
     "cobahh": Definition(
         "3200 + 800 Hodgkin-Huxley cells of Traub & Miles, p 0.02, conductances tau 5 / 10 ms, "
