@@ -21,7 +21,6 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "peers"))
 import definitions  # noqa: E402
-import ours  # noqa: E402
 
 PEERS = {
     "Brian2 C++, float64": ("brian2", []),
@@ -29,6 +28,10 @@ PEERS = {
     "NEST, 2 threads": ("nest", ["--threads", 2]),
 }
 OURS = "snnjax"
+REACH = [
+    *("izhikevich_1000", "izhikevich_4000", "cuba_4000", "coba_4000", "cuba_delays"),
+    *("cuba_16000", "coba_16000", "cobahh", "brunel_ai"),
+]
 
 
 def own(python, name: str, duration: float) -> dict:
@@ -96,7 +99,7 @@ def table(name: str, told: dict[str, list[dict]]) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     definitions.interpreters(parser)
-    parser.set_defaults(networks=list(ours.NETWORKS))
+    parser.set_defaults(networks=REACH)
     parser.add_argument("--sides", nargs="*", choices=PEERS, default=list(PEERS))
     parser.add_argument("--older", help="a Python with the oldest jax")
     parser.add_argument("--rounds", type=int, default=3)

@@ -15,26 +15,16 @@ import time
 import jax
 
 import snnjax as snn
+from snnjax.networks import verify
 
-NETWORKS = {
-    "izhikevich_1000": lambda key: (*snn.networks.izhikevich_2003(key=key), None),
-    "izhikevich_4000": lambda key: (
-        *snn.networks.izhikevich_2003(key=key, n_exc=3200, n_inh=800, in_degree=100),
-        None,
-    ),
-    "cuba_4000": lambda key: snn.networks.cuba(key=key),
-    "cuba_16000": lambda key: snn.networks.cuba(16_000, key=key, fixed_in_degree=True),
-    "cuba_delays": lambda key: snn.networks.cuba(key=key, delays=True),
-    "coba_4000": lambda key: snn.networks.coba(key=key),
-    "coba_16000": lambda key: snn.networks.coba(16_000, key=key, fixed_in_degree=True),
-    "cobahh": lambda key: snn.networks.cobahh(key=key),
-    "brunel_ai": lambda key: snn.networks.brunel(key=key),
-}
+NETWORKS = [name for name in verify.NETWORKS if "potjans" not in name]
 
 
 def main(asked) -> dict:
     start = time.perf_counter()
-    network, inputs, state = NETWORKS[asked.network](jax.random.key(asked.seed))
+    make = verify.NETWORKS[asked.network]
+    network, inputs, *state = make(key=jax.random.key(asked.seed))
+    state = state[0] if state else None
     built = time.perf_counter()
     dt = 1.0 if asked.network.startswith("izhikevich") else 0.1
     record = snn.SpikeCount()
