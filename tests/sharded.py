@@ -32,7 +32,7 @@ def test_there_are_eight_devices():
 def test_spikes_and_state_are_those_of_one_device():
     net = cuba()
     alone = run(net, n_steps=200)
-    assert 30 < alone.ys.sum() < 1000
+    assert (alone.ys.sum(1) > 1).sum() > 50  # several at once
     for n in (1, 2, 4, 8):
         out = run(net.shard(n), n_steps=200)
         same(out.ys, alone.ys)
@@ -42,7 +42,7 @@ def test_spikes_and_state_are_those_of_one_device():
 def test_a_run_with_delays_goes_on_with_other_devices():
     net = cuba(delay="each")
     whole = run(net)
-    assert 30 < whole.ys.sum() < 1000
+    assert whole.ys[115:118].any(1).all()  # under way where the run is cut
     sharded = net.shard(8)
     assert sharded.period(whole.final) == 4
     chunked = run(sharded, n_steps=118, chunk=59)  # in the middle of a period

@@ -20,7 +20,7 @@ def wiring(n_pre, n_post, p, seed):
 
 
 def dyadic(edges, seed, scale=1.0):
-    return scale * np.random.default_rng(seed).integers(1, 33, len(edges)) / 16
+    return scale * np.random.default_rng(seed).integers(-16, 33, len(edges)) / 16
 
 
 def cuba(n=N, delay=None, neuron=None, operator="auto", weight=None):
@@ -98,7 +98,7 @@ RECORD = dict(
 )
 
 
-def run(model, current=300.0, n_steps=240, record=SPIKES, **kwargs):
+def run(model, current=2000.0, n_steps=240, record=SPIKES, **kwargs):
     inputs = current if isinstance(current, dict) else {"cells": current}
     return snn.simulate(model, inputs, DT, n_steps=n_steps, record=record, **kwargs)
 

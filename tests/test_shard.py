@@ -8,7 +8,12 @@ import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
+
+from snnjax.connect import bits
+from snnjax.networks.shard_lineup import Lineup, block
 
 ROOT = Path(__file__).parents[1]
 INSIDE = ROOT / "tests" / "sharded.py"
@@ -66,6 +71,21 @@ def test_on_eight_devices(quick, name):
 @pytest.mark.parametrize("name", SLOW)
 def test_more_on_eight_devices(slow, name):
     all_well(slow, name)
+
+
+@pytest.mark.parametrize("size", [1, 75, 320, 1001])
+@pytest.mark.parametrize("n_devices", [1, 2, 3, 8])
+def test_words_of_blocks_are_words_of_the_lineup(size, n_devices):
+    lineup = Lineup(size, n_devices)
+    active = np.random.default_rng(0).random(size) < 0.3
+    per_device = block(size, n_devices)
+    blocks = np.pad(active, (0, per_device * n_devices - size)).reshape(n_devices, -1)
+    words = jnp.concatenate([bits.pack(x) for x in blocks])
+    line = bits.unpack(words, lineup.n)
+    np.testing.assert_array_equal(line[lineup.places()], active)
+    np.testing.assert_array_equal(lineup.in_order(line), active)
+    assert line.sum() == active.sum()
+    np.testing.assert_array_equal(bits.pack(line), words)
 
 
 PROCESS = """
