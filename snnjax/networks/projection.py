@@ -110,6 +110,7 @@ class Synapses(eqx.Module):
                 f"connect.FixedInDegree(100), or connect.Edges, got {edges!r}."
             )
         if not isinstance(edges, Edges):
+            _require_autapses(spec, ends)
             edges = edges(n_pre, n_post, key=keys[0], same=spec.source == spec.target)
         if (edges.n_pre, edges.n_post) != (n_pre, n_post):
             raise ValueError(
@@ -245,6 +246,18 @@ class Synapses(eqx.Module):
         sources = jnp.arange(self.shape[0], dtype=jnp.int32)
         degrees = jnp.diff(self.indptr)
         return jnp.repeat(sources, degrees, total_repeat_length=self.n_synapses)
+
+
+def _require_autapses(spec: Projection, ends: Ends) -> None:
+    """Refuse a rule without autapses between parts that overlap, whose neurons it cannot match."""
+    (a, b), (c, d) = ends.source_slice, ends.target_slice
+    overlap = ends.source == ends.target and max(a, c) < min(b, d)
+    if overlap and (a, b) != (c, d) and not getattr(spec.wiring, "autapses", True):
+        raise ValueError(
+            f"Projection {spec.source}->{spec.target}: {type(spec.wiring).__name__}(autapses="
+            "False) needs source and target to be the same or apart. Give one projection to "
+            "each part of the target."
+        )
 
 
 def _longest(delay: Float[Array, "..."], max_delay: float | None) -> float:

@@ -1,4 +1,4 @@
-"""Axonal and dendritic delays, named apart: a spike takes their sum."""
+"""Projections: axonal and dendritic delays, and autapses between parts."""
 
 import numpy as np
 import pytest
@@ -35,3 +35,13 @@ def test_bad_input():
         arrival(dendritic_delay=1.0)
     with pytest.raises(ValueError, match="must be at least 0 ms"):
         arrival(delay=1.0, dendritic_delay=-0.5)
+
+
+def test_a_rule_without_autapses_refuses_parts_that_overlap():
+    cells = snn.Population(snn.LIF(), 4, snn.Delta(), dict(a=2, b=2))
+    rule = snn.connect.AllToAll(autapses=False)
+    with pytest.raises(ValueError, match="to each part of the target"):
+        snn.Network(dict(cells=cells), [snn.Projection("a", "cells", rule)])
+    for source, target, n in (("a", "a", 2), ("a", "b", 4), ("cells", "cells", 12)):
+        net = snn.Network(dict(cells=cells), [snn.Projection(source, target, rule)])
+        assert net.synapses[f"{source}->{target}"].n_synapses == n
