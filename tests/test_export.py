@@ -31,6 +31,7 @@ RECORD = {
     "v": snn.Trace("v"),
     "thin": snn.Trace("v", "output", every=5),
     "count": snn.SpikeCount(),
+    "rate": snn.PopulationRate(every=10),
     "bins": snn.SpikeCount(every=10),
     "sum": snn.Sum("v"),
     "mean": snn.Mean("v", every=10),
