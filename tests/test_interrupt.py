@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import snnjax as snn
+from snnjax.core import chunks
+from snnjax.core.progress import StepBar
 
 # Pass by themselves; beside other tests in one process some do not see the interrupt yet.
 pytestmark = pytest.mark.slow
-from snnjax.core import chunks
-from snnjax.core.progress import StepBar
 from tests.test_simulate import Poison, same
 from tests.test_store import loaded
 from tests.toys import NoisyNeuron, Oscillator, PassThrough, WhiteInput
