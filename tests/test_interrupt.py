@@ -11,12 +11,12 @@ import pytest
 import snnjax as snn
 from snnjax.core import chunks
 from snnjax.core.progress import StepBar
-
-# Pass by themselves; beside other tests in one process some do not see the interrupt yet.
-pytestmark = pytest.mark.slow
 from tests.test_simulate import Poison, same
 from tests.test_store import loaded
 from tests.toys import NoisyNeuron, Oscillator, PassThrough, WhiteInput
+
+# Pass by themselves; beside other tests in one process some do not see the interrupt yet.
+pytestmark = pytest.mark.slow
 
 simulate, Trace = snn.simulate, snn.Trace
 
