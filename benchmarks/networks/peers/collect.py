@@ -106,12 +106,14 @@ if __name__ == "__main__":
             results = json.loads(FILE.read_text()) if FILE.exists() else {}
             entry = results.get("networks", {}).get(name, {})
             results = {"about": ABOUT, "networks": results.get("networks", {})}
-            results["networks"][name] = {
+            said = {
                 "definition": network.text,
                 "dt_ms": dt,
                 "skip_ms": network.skip,
                 "duration_ms": network.duration,
-                "peers": {**entry.get("peers", {}), peer: answer},
             }
+            same = all(entry.get(k) == v for k, v in said.items())  # or the rest is stale
+            peers = {**(entry["peers"] if same else {}), peer: answer}
+            results["networks"][name] = {**said, "peers": peers}
             write(results)
             print(name, peer, answer["statistics"]["all"], flush=True)
