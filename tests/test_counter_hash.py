@@ -154,10 +154,14 @@ def test_poisson_numbers_invert_their_law(dtype, mean):
 
 @pytest.mark.parametrize("mean", [draws._BIG, 1e3, 1e5])
 def test_large_poisson_numbers_invert_their_law(mean):
-    u = np.random.default_rng(0).uniform(size=50_000)
-    u = np.concatenate([u, [1e-9, 1e-6, 1 - 1e-6, 1 - 1e-9]])
-    n = draws._expanded(jnp.asarray(stats.norm.ppf(u)), jnp.asarray(mean))
-    np.testing.assert_array_equal(n, stats.poisson.ppf(u, mean))
+    """Between n and n + 1 it changes where their law does, but for the next term."""
+    law = stats.poisson(mean)
+    n = np.arange(law.ppf(0.002), law.ppf(0.998), np.ceil(mean / 1e4))
+    z = jnp.asarray(stats.norm.ppf(law.cdf(n)))
+    next_term = 0.35 * mean**-1.5
+    for shift, expected in ((-next_term, n), (next_term, n + 1)):
+        got = draws._expanded(z + shift / np.sqrt(mean), jnp.asarray(mean))
+        np.testing.assert_array_equal(got, expected)
 
 
 @pytest.mark.parametrize("mean", [9.0, 200.0, 2000.0])

@@ -8,8 +8,11 @@ permutations of the 32-bit words, of two multiplications each, from a search for
 bias (Wellons 2018, Hash Prospector). Their sum is free of the one flaw each has alone: that
 a permutation never repeats a word (Lucks 2000, EUROCRYPT, LNCS 1807:470).
 
-It is for noise and drive, not for secrets. `benchmarks/random_battery.py` holds it to the
-same tests as threefry.
+It is for noise and drive, not for secrets. `benchmarks/random_battery.py` holds it and threefry
+to the same 79 tests (moments, correlation over elements, steps, streams and keys, bits,
+avalanche, repeats, laws): of 1.25e8 words, the smallest p-value is 1.3e-4 here and 7.5e-3
+there, with 1.3e-5 the limit. That one, of the correlation over 16 elements of one key, was
+chance: over 30 other keys, 3.75e9 words, it is off by 0.2 standard errors.
 """
 
 from typing import Any
