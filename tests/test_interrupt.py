@@ -15,9 +15,6 @@ from tests.test_simulate import Poison, same
 from tests.test_store import loaded
 from tests.toys import NoisyNeuron, Oscillator, PassThrough, WhiteInput
 
-# Pass by themselves; beside other tests in one process some do not see the interrupt yet.
-pytestmark = pytest.mark.slow
-
 simulate, Trace = snn.simulate, snn.Trace
 
 RAMP = np.arange(40.0)[:, None] + np.array([0.0, 0.25])  # v after step i is i and i + 1/4

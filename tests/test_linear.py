@@ -35,7 +35,6 @@ def points():
         yield np.full(3, x[0])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 4e-15), (np.float32, 2e-6)])
 def test_it_is_exact_near_and_far(dtype, tolerance):
     x = np.array(list(points()), dtype)

@@ -321,7 +321,6 @@ def test_refuses_folders_that_are_no_store(tmp_path):
         jax.jit(lambda x: simulate(PassThrough(), x, 0.1, n_steps=4, store="s").ys)(1.0)
 
 
-@pytest.mark.slow
 def test_a_store_that_cannot_be_written_is_refused_before_the_run(tmp_path, monkeypatch):
     monkeypatch.setattr("snnjax.core.run.Run.__call__", None)  # would fail if it ran
     (tmp_path / "file").write_text("x")

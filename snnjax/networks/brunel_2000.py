@@ -26,6 +26,8 @@ def brunel(
     in_degree: int = 1250,
     weight: float = 0.1,
     alpha: bool = False,
+    delay: float = 1.5,
+    t_ref: float = 2.0,
 ) -> tuple[Network, dict, None]:
     r"""(network, inputs, None) of the paper's model A; it starts at v = 0.
 
@@ -33,9 +35,9 @@ def brunel(
         sol = snn.simulate(network, inputs, 0.1, duration=1000.0, state=state)
 
     `LIF` neurons, four fifths of them excitatory (part "exc", the others "inh"), tau_m 20 ms,
-    threshold 20, reset 10 mV, refractory for 2 ms. Each has `in_degree` inputs, four fifths
-    excitatory, which raise v by `weight` (mV) after 1.5 ms; inhibitory ones lower it by `g`
-    times that. External spikes come at `eta` times the rate whose mean drive reaches
+    threshold 20, reset 10 mV, refractory for `t_ref` (ms). Each has `in_degree` inputs, four
+    fifths excitatory, which raise v by `weight` (mV) after `delay` (ms); inhibitory ones lower
+    it by `g` times that. External spikes come at `eta` times the rate whose mean drive reaches
     threshold, as Poisson processes that are independent.
 
     | regime | g | eta |
@@ -53,14 +55,14 @@ def brunel(
     k_network, k_drive = jax.random.split(key)
     n_exc, c_exc = n * 4 // 5, in_degree * 4 // 5
     # A leak of 1 nS: pA of current are the mV they settle at.
-    cell = LIF(TAU_M, 1.0, 0.0, threshold=THETA, v_reset=10.0, t_ref=2.0)
+    cell = LIF(TAU_M, 1.0, 0.0, threshold=THETA, v_reset=10.0, t_ref=t_ref)
     receptor = Alpha(TAU_SYN) if alpha else Delta()
     j = weight / alpha_peak() if alpha else weight
     area = j * math.e * TAU_SYN if alpha else j * TAU_M  # mV ms: of one spike, on the mean
     cells = Population(cell, n, receptor, dict(exc=n_exc, inh=n - n_exc))
     projections = [
-        Projection("exc", "cells", FixedInDegree(c_exc), j, 1.5),
-        Projection("inh", "cells", FixedInDegree(in_degree - c_exc), -g * j, 1.5),
+        Projection("exc", "cells", FixedInDegree(c_exc), j, delay),
+        Projection("inh", "cells", FixedInDegree(in_degree - c_exc), -g * j, delay),
     ]
     rate = eta * 1e3 * THETA / area  # Hz, of all external spikes
     drive = inputs.poisson(rate, shape=(n,), key=k_drive, counts=True) * j

@@ -31,7 +31,7 @@ def ring_attractor(
     400 excitatory neurons ("exc") stand on a ring and excite each other with a weight that
     falls off with distance as a Gaussian of 25 degrees, by currents of 50 ms; 100 inhibitory
     ones ("inh") are reached by all and inhibit all. Both rest below threshold and fire at
-    some Hz by noise. A `cue` (degrees; None is no cue) drives the neurons around it from 100
+    a Hz by noise. A `cue` (degrees; None is no cue) drives the neurons around it from 100
     to 300 ms. The bump of activity that it leaves, near 130 Hz at its middle, lives on by
     itself and drifts by a few degrees a second.
 
@@ -56,7 +56,7 @@ def ring_attractor(
         ],
         key=k_network,
     )
-    drive = inputs.white_noise(18.0, 20.0, shape=(N_EXC,), key=k_exc)
+    drive = inputs.white_noise(17.5, 17.0, shape=(N_EXC,), key=k_exc)
     if cue is not None:
         away = positions.separation(ring(N_EXC), jnp.array([cue / 360]), jnp.ones(1))
         bump = 10.0 * jnp.exp(-((away / 0.05) ** 2) / 2)
