@@ -17,6 +17,15 @@ from tests.toys import NoisyNeuron, Oscillator, PassThrough, WhiteInput
 
 simulate, Trace = snn.simulate, snn.Trace
 
+
+@pytest.fixture(autouse=True)
+def sigint_raises():
+    """Processes that a shell starts in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 RAMP = np.arange(40.0)[:, None] + np.array([0.0, 0.25])  # v after step i is i and i + 1/4
 
 

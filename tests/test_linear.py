@@ -1,6 +1,6 @@
 """Divided differences of exp against 80-digit arithmetic."""
 
-from decimal import Decimal, getcontext
+from decimal import Decimal, localcontext
 
 import jax
 import jax.numpy as jnp
@@ -9,10 +9,14 @@ import pytest
 
 from snnjax.core.linear import divided_exp
 
-getcontext().prec = 80
-
 
 def exact(*points):
+    with localcontext() as context:
+        context.prec = 80
+        return definition(*points)
+
+
+def definition(*points):
     # Points 1e-25 apart stand for equal ones: the definition as it is written.
     x = [Decimal(float(p)) + i * Decimal(10) ** -25 for i, p in enumerate(points)]
     total = Decimal(0)
