@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from snnjax.connect import bits
-from snnjax.connect.rows import SparseRows, place
+from snnjax.connect.rows import SparseRows
 
 
 def listed_push(buffer, amount, weight, active, shift, rows: Any):
@@ -88,7 +88,7 @@ def _rounds(rows: SparseRows, active, shift, size: int, some, carry):
         there = synapse < end[:, None]
         synapse = jnp.where(there, synapse, n_synapses)
         at = rows.index.at[synapse].get(mode="fill", fill_value=0)
-        at = jnp.where(there, place(at + shift, size, rows.wraps), size)
+        at = jnp.where(there, rows.place(at, shift, size), size)
         return some(carry, i, synapse, at)
 
     n_rounds = (bits.count(active) + capacity - 1) // capacity

@@ -69,7 +69,7 @@ def place(position, size: int, wraps: bool):
 
 
 class SparseRows(AbstractRows):
-    """Row i has the synapses `indptr[i] .. indptr[i + 1]`, at the positions `index`.
+    """Row i has the synapses `indptr[i] .. indptr[i + 1]`, at the positions `start + index`.
 
     For lists (`connect/lists.py`): of how many rows (`capacity`) how many synapses each
     (`longest`) are added at once.
@@ -80,10 +80,14 @@ class SparseRows(AbstractRows):
     longest: int = eqx.field(static=True)
     capacity: int = eqx.field(static=True)
     wraps: bool = eqx.field(static=True, default=False)
+    start: Any = 0
 
     @property
     def n(self):
         return self.indptr.shape[0] - 1
+
+    def place(self, index, shift, size: int):
+        return place(index + (self.start + shift), size, self.wraps)
 
     def _each(self, i, visit, carry):
         """`carry = visit(k, carry)` for each synapse k of row i, several in one turn."""
@@ -99,7 +103,7 @@ class SparseRows(AbstractRows):
         return lax.fori_loop(first + turns * np.uint32(UNROLL), end, visit, carry)
 
     def _place(self, k, shift, buffer):
-        return place(at(self.index, k) + shift, buffer.shape[0], self.wraps)
+        return self.place(at(self.index, k), shift, buffer.shape[0])
 
     def add(self, buffer, i, amount, weight, shift):
         def synapse(k, buffer):

@@ -131,14 +131,18 @@ def check_parameters(module: eqx.Module) -> None:
             field.metadata[_KEY].check(value, f"{type(module).__name__}.{field.name}")
 
 
-def guard_parameters(module: eqx.Module) -> eqx.Module:
-    """`module`, raising at run time if a traced parameter of it is out of bounds."""
+def guard_parameters(module: eqx.Module, value: Any) -> Any:
+    """`value`, raising at run time if a traced parameter of `module` is out of bounds.
+
+    The parameters themselves do not pass through the check, which copies what does: millions
+    of weights are often among them.
+    """
     traced = [(n, v, p) for n, v, p in parameters(module) if checks.is_traced(v)]
     if not traced:
-        return module
+        return value
     bad = jnp.stack([p.violated(v) for _, v, p in traced])
     name = type(module).__name__
     messages = [
         f"{name}.{n} is out of bounds: it must be finite, in {p}." for n, _, p in traced
     ]
-    return checks.raise_if(module, bad.any(), jnp.argmax(bad), messages)
+    return checks.raise_if(value, bad.any(), jnp.argmax(bad), messages)

@@ -50,8 +50,7 @@ class Run(eqx.Module):
             bad = ~((self.dt > 0) & jnp.isfinite(self.dt))
             message = "simulate.dt must be finite and above 0 ms."
             dt = checks.raise_if(self.dt, bad, jnp.int32(0), [message])
-            guard = guard_parameters(self.model), dt
-            run = eqx.tree_at(lambda r: (r.model, r.dt), self, guard)
+            run = eqx.tree_at(lambda r: r.dt, self, guard_parameters(self.model, dt))
         output, bins = run.open_bins(state)
         opened = run.model.open(state.model, run.dt.astype(run.drive.dtype))
         carry = (opened, state.step, output, bins)

@@ -150,7 +150,7 @@ def _run(neuron: Any, edges, outside, current, duration, start, sizes, guarded):
     spread = lambda x: jnp.broadcast_to(x, n)
     dtype = duration.dtype
     _, _, _, delay = edges
-    neuron = guard_parameters(neuron) if guarded else neuron
+    duration = guard_parameters(neuron, duration) if guarded else duration
     own = {name for name, _, spec in parameters(neuron) if spec.per_neuron}
     each: Any = map_parameters(lambda name, x: spread(x) if name in own else x, neuron)
     if start is None:

@@ -102,8 +102,8 @@ def potjans_diesmann(
     - `drive`: Poisson spikes at 8 Hz from each of 1500 to 2900 inputs, or their mean current.
     - `dt`: ms, of the run; shorter delays become dt.
 
-    A synapse takes 12 bytes, and as many again in a run: 36 MB each for the 3 million at a
-    tenth of neurons and inputs, 360 MB each with all inputs.
+    A synapse takes 12 bytes, and 5 more in a run: 51 MB for the 3 million at a tenth of
+    neurons and inputs, 510 MB with all inputs.
 
     Potjans & Diesmann 2014, Cereb. Cortex 24:785, tables 4 and 5; van Albada et al. 2015, PLoS
     Comput. Biol. 11:e1004490 (scaling).

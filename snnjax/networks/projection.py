@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, UInt32
 
 from snnjax.connect import propagation
 from snnjax.connect.convolution import Convolution, ConvolutionRows
@@ -86,8 +86,8 @@ class Synapses(eqx.Module):
     weight: Float[Array, "..."]
     delay: Float[Array, "..."] | None
     dendritic_delay: Float[Array, "..."] | None
-    post: Int[Array, "synapses"] | None
-    indptr: Int[Array, "sources_and_1"] | None
+    post: UInt32[Array, "synapses"] | None
+    indptr: UInt32[Array, "sources_and_1"] | None
     counts: Int[Array, "sources targets"] | None
     release: AbstractRelease | None
     ends: Ends = eqx.field(static=True)
@@ -153,11 +153,12 @@ class Synapses(eqx.Module):
         degrees = checks.early(Edges.out_degrees, edges)
         traced = checks.is_traced(degrees)
         longest = n_post if traced else int(np.max(np.asarray(degrees), initial=0))
-        post, indptr, counts = edges.post, edges.indptr, None
+        post = indptr = counts = None
         if operator == "counts":
-            post, indptr, counts = None, None, propagation.count_pairs(edges)
-        elif operator == "convolution" or propagation.all_to_all(edges, operator):
-            post, indptr = None, None
+            counts = propagation.count_pairs(edges)
+        elif operator != "convolution" and not propagation.all_to_all(edges, operator):
+            # Unsigned, as `connect/rows.py` needs them: a run makes no others.
+            post, indptr = (x.astype(jnp.uint32) for x in (edges.post, edges.indptr))
         return cls(
             *(weight, delay, dendritic, post, indptr, counts, spec.release, ends),
             *(longest, len(edges), operator, spec.interpolate, longest_delay),
@@ -205,23 +206,23 @@ class Synapses(eqx.Module):
         """(weights, rows) for a buffer of `n_slots` steps of `n_target` neurons each."""
         start = self.ends.target_slice[0]
         steps = jnp.minimum(self.steps(dt), max(n_slots - self.interpolate, 1))
-        late = n_target * (steps - 1)
+        start = (start + n_target * (steps - 1)).astype(jnp.uint32)
         wraps = n_slots > 1
         weight = self.weight
         if self.operator == "sparse":
-            index = self.post + (start + late)
-            indptr, longest = self.indptr, self.longest
+            index, indptr, longest = self.post, self.indptr, self.longest
+            if start.ndim or self.interpolate:  # one number costs no memory
+                index, start = index + start, jnp.uint32(0)
             if self.interpolate and self.delay is not None:
                 share = jnp.broadcast_to(_within(self.delay / dt - steps), index.shape)
                 index = jnp.stack([index, index + n_target], 1).ravel()
                 weight = jnp.stack([weight * (1 - share), weight * share], 1).ravel()
                 indptr, longest = 2 * indptr, 2 * longest
             capacity = list_capacity(self.shape[0])
-            unsigned = (x.astype(jnp.uint32) for x in (indptr, index))
-            return Weights.of(weight), SparseRows(*unsigned, longest, capacity, wraps)
+            sparse = SparseRows(indptr, index, longest, capacity, wraps, start)
+            return Weights.of(weight), sparse
         if self.operator == "dense":
             weight = self.matrix()
-        start = jnp.asarray(start + late, jnp.uint32)
         if self.convolution is not None:
             return Weights.of(weight), ConvolutionRows(self.convolution, start, wraps)
         return Weights.of(weight), DenseRows(self.shape, start, self.counts, wraps)

@@ -77,8 +77,8 @@ def cut_synapses(s: Synapses, rows: Rows, size: int, n_devices: int) -> Synapses
         s,
         weight=each(s.weight),
         delay=None if s.delay is None else each(s.delay),
-        post=np.append(post, per_device)[own].astype(np.int32),
-        indptr=np.pad(degrees.cumsum(1), ((0, 0), (1, 0))).astype(np.int32),
+        post=np.append(post, per_device)[own].astype(np.uint32),
+        indptr=np.pad(degrees.cumsum(1), ((0, 0), (1, 0))).astype(np.uint32),
         longest=int(degrees.max(initial=0)),
         n_synapses=width,
     )
@@ -132,8 +132,8 @@ def join_synapses(s: Synapses, rows: Rows, size: int, n_devices: int) -> Synapse
         s,
         weight=each(s.weight),
         delay=None if s.delay is None else each(s.delay),
-        post=jnp.asarray(post.ravel()[own], jnp.int32),
-        indptr=jnp.asarray(np.append(0, out.cumsum()), jnp.int32),
+        post=jnp.asarray(post.ravel()[own], jnp.uint32),
+        indptr=jnp.asarray(np.append(0, out.cumsum()), jnp.uint32),
         longest=int(out.max(initial=0)),
         n_synapses=len(own),
     )

@@ -26,7 +26,8 @@ class PopulationRow(NamedTuple):
 class ProjectionRow(NamedTuple):
     """A projection: `weight` and `delay` (ms) as text, `out_degree` the mean of its sources.
 
-    `bytes` is what it holds; a run keeps 4 more a synapse with "sparse", a matrix with "dense".
+    `bytes` is what it holds; a run makes 4 more a synapse with "sparse" if delays differ, and a
+    matrix with "dense".
     `events_per_step`: synapses that a spike passes; of all synapses if they are graded or gap
     junctions. None where no rate is known.
     """
