@@ -4,7 +4,7 @@ from importlib import import_module as _import_module
 
 import jax as _jax
 
-from snnjax import connect, datasets, inputs, measures, networks
+from snnjax import connect, datasets, inputs, measures, networks, plasticity
 from snnjax.core.base import AbstractDynamics
 from snnjax.core.cores import compilation_cache, use_cores
 from snnjax.core.estimate import Estimate, estimate

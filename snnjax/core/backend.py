@@ -55,3 +55,12 @@ MOST_PAIRS = 2**30
 def list_capacity(n: int) -> int:
     """How many active rows of `n` a device with lists adds in one round."""
     return max(32, n // 50)
+
+
+# Up to so many synapses a learning rule visits them all faster than by event.
+EACH_UP_TO = 2048
+
+
+def learn_by_event(n_synapses: int) -> bool:
+    """Whether a learning rule loops over rows and columns with spikes, or visits all synapses."""
+    return jax.default_backend() == "cpu" and n_synapses > EACH_UP_TO

@@ -5,8 +5,10 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from snnjax.core.checks import nearest
 from snnjax.networks.names import place_of, places_of, receptor_of
 from snnjax.networks.population import Population
+from snnjax.networks.projection import Synapses
 from snnjax.networks.source import Source
 from snnjax.networks.state import Place
 
@@ -48,6 +50,30 @@ def by_population(
         into = arrivals[place.population]
         into[key] = into[key] + value if key in into else value
     return currents, arrivals
+
+
+def modulators(
+    input: Any, synapses: dict[str, Synapses]
+) -> tuple[dict[str, dict[str, Any]], Any]:
+    """(what learning rules are told, by projection and signal; the rest of the input)."""
+    plastic = {name: s.learning for name, s in synapses.items() if s.learning is not None}
+    signals: dict[str, dict[str, Any]] = {name: {} for name in plastic}
+    if not plastic or not isinstance(input, dict):
+        return signals, input
+    rest = {}
+    for name, value in input.items():
+        projection, _, signal = name.rpartition(".")
+        if projection not in plastic:
+            rest[name] = value
+            continue
+        needs = plastic[projection].needs
+        if signal not in needs:
+            raise ValueError(
+                f"Network input {name!r}: {type(plastic[projection]).__name__} takes no signal "
+                f"{signal!r}.{nearest(signal, needs)} It takes {', '.join(needs) or 'none'}."
+            )
+        signals[projection][signal] = value
+    return signals, rest
 
 
 def _widened(value: Any, place: Place, size: int, name: str) -> Array:

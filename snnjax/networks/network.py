@@ -10,11 +10,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from snnjax.connect import bits
+from snnjax.connect.events import Weights
 from snnjax.connect.rows import SparseRows
 from snnjax.core import checks
+from snnjax.core.arguments import model_dtype
 from snnjax.core.base import AbstractDynamics
-from snnjax.networks import gap
-from snnjax.networks.feed import by_population
+from snnjax.networks import gap, learning
+from snnjax.networks.feed import by_population, modulators
 from snnjax.networks.gap import GapJunction
 from snnjax.networks.names import ends_of, name_of, places_of
 from snnjax.networks.population import Fired, Population, PopulationState
@@ -42,6 +44,9 @@ class Network(AbstractDynamics[NetworkState]):
     3. Spikes are found, at the end of the step, and neurons reset.
     4. Projections send them: a delay of k steps, k >= 1, lets a spike of step i arrive at the
        start of step i + k. No delay is k = 1.
+    5. Plastic projections learn from the spikes of both sides. What a source sends in the same
+       step has gone by its weights of before. Of the delay, k - 1 steps pass before the
+       synapse sees the spike.
 
     A recorded receptor is that at the end of a step, with what arrives at that moment.
 
@@ -49,7 +54,8 @@ class Network(AbstractDynamics[NetworkState]):
       are random, each projection's by its place in the list.
 
     Input: by name a dict, or {} for none: "population" (or a part) is a current (pA),
-    "population.receptor" the summed weights that arrive in a step. Output: the spikes of all
+    "population.receptor" the summed weights that arrive in a step, "projection.signal" what a
+    learning rule needs, such as a reward or target spikes. Output: the spikes of all
     neurons, [n_neurons], in the order of the populations; `split` takes it apart.
     """
 
@@ -135,9 +141,16 @@ class Network(AbstractDynamics[NetworkState]):
             for name, s in self.synapses.items()
             if s.release is not None
         }
+        learned = {
+            name: learning.begin(s, shape, dt, model_dtype(self))
+            for name, s in self.synapses.items()
+            if s.learning is not None
+        }
         none = jnp.int32(0)
         places = tuple(places_of(self.populations))
-        return NetworkState(populations, waiting, releases, none, none, None, places)
+        return NetworkState(
+            populations, waiting, releases, none, none, None, places, learned
+        )
 
     def open(self, state: NetworkState, dt) -> NetworkState:
         opened = {}
@@ -170,8 +183,11 @@ class Network(AbstractDynamics[NetworkState]):
             state, spikes = self.step(self.open(state, dt), input, dt)
             return self.close(state), spikes
         couplings = {name: state.opened[name] for name in self.gaps}
+        signals, input = modulators(input, self.synapses)
         populations, fired = self.advance(state.populations, input, dt, couplings)
         state = self._send(state, populations, fired, dt)
+        if state.learned:
+            state = self._learn(state, fired, signals, dt)
         return state, jnp.concatenate([f.spikes for f in fired.values()], axis=-1)
 
     def advance(
@@ -236,10 +252,14 @@ class Network(AbstractDynamics[NetworkState]):
                     s.release, releases[name], s.ends, dt
                 )
             weight, rows = opened[name]
+            if s.learning is not None:
+                weight = Weights.of(state.learned[name].weight)
             port, size = s.ends.port, self.populations[s.ends.target].size
             shift = due(buffers[port], state.step, size)
-            buffers[port], weight = send(buffers[port], sent, weight, shift, rows)
-            opened[name] = weight, rows
+            own = s.learning is not None and not s.shared
+            buffers[port], weight = send(buffers[port], sent, weight, shift, rows, own)
+            if s.learning is None:
+                opened[name] = weight, rows
             if isinstance(rows, SparseRows):
                 overflowed.append(jnp.any(bits.count(sent.active) > rows.capacity))
         for port, buffer in buffers.items():
@@ -257,7 +277,31 @@ class Network(AbstractDynamics[NetworkState]):
             sum(overflowed, state.overflowed),
             opened,
             state.places,
+            state.learned,
         )
+
+    def _learn(
+        self, state: NetworkState, fired: dict[str, Fired], signals: dict[str, Any], dt
+    ) -> NetworkState:
+        """Let plastic projections learn from what `fired` in the step that was taken."""
+        learned = {
+            name: learning.learn(
+                *(self.synapses[name], at, state.populations, fired),
+                *(signals[name], state.step - 1, dt),
+            )
+            for name, at in state.learned.items()
+        }
+        return eqx.tree_at(lambda s: s.learned, state, learned)
+
+    def absorb(self, state: NetworkState) -> "Network":
+        """The network with the weights that `state` has learned as those it starts with."""
+        weights = {name: jnp.ravel(at.weight) for name, at in state.learned.items()}
+        if any(w.size != self.synapses[name].n_synapses for name, w in weights.items()):
+            raise ValueError(
+                "Network.absorb takes one set of weights: of a batch, choose an item or a mean."
+            )
+        where = lambda net: [net.synapses[name].weight for name in weights]
+        return eqx.tree_at(where, self, list(weights.values()))
 
     def arrived(self, populations: dict[str, PopulationState], port: str) -> Array:
         """The field of a receptor's state, by "population.receptor", that weights are added to."""

@@ -18,6 +18,8 @@ from snnjax.connect.rows import AbstractRows, DenseRows, SparseRows
 from snnjax.connect.values import as_values
 from snnjax.core import checks
 from snnjax.core.backend import list_capacity
+from snnjax.plasticity.rule import AbstractRule
+from snnjax.plasticity.wiring import Listed
 from snnjax.synapses import AbstractRelease
 
 
@@ -41,6 +43,9 @@ class Projection(eqx.Module):
       have a gradient.
     - `max_delay`: ms; delays that change later, as in training, stay below it. By default the
       longest of those given.
+    - `learning`: a rule such as `STDP()`, by which weights change as the network runs; `weight`
+      is where they start. `shared`: whether the items of a batch (of a state with leading
+      axes) change one set of weights, by the mean of their changes, or each have their own.
     """
 
     source: str = eqx.field(static=True)
@@ -55,6 +60,8 @@ class Projection(eqx.Module):
     operator: str = eqx.field(default="auto", static=True, kw_only=True)
     interpolate: bool = eqx.field(default=False, static=True, kw_only=True)
     max_delay: float | None = eqx.field(default=None, static=True, kw_only=True)
+    learning: AbstractRule | None = eqx.field(default=None, kw_only=True)
+    shared: bool = eqx.field(default=False, static=True, kw_only=True)
 
 
 class Ends(NamedTuple):
@@ -81,6 +88,8 @@ class Synapses(eqx.Module):
       targets `post`; both None where every source reaches every target, or with `counts`.
     - `counts`: of synapses for each pair, where that is kept in their place. `convolution`: the
       rule, where that is.
+    - `learning`: the rule by which weights change. `by_target`: the same synapses by target,
+      which it needs.
     """
 
     weight: Float[Array, "..."]
@@ -97,6 +106,9 @@ class Synapses(eqx.Module):
     interpolate: bool = eqx.field(static=True)
     max_delay: float | None = eqx.field(static=True)  # ms
     convolution: Convolution | None = eqx.field(static=True)
+    learning: AbstractRule | None = None
+    by_target: Listed | None = None
+    shared: bool = eqx.field(default=False, static=True)
 
     @classmethod
     def draw(cls, spec: Projection, ends: Ends, key: Any) -> "Synapses":
@@ -145,6 +157,8 @@ class Synapses(eqx.Module):
             weight = values(spec.weight, keys[1], "Projection.weight")
         else:
             weight = checks.early(rule.kernel_of, spec.weight, keys[1])
+        if spec.learning is not None:
+            weight = _plastic(spec, weight, edges)
         operator = propagation.choose(
             spec.operator, edges, weight, delay, plain=not spec.interpolate, rule=rule
         )
@@ -159,10 +173,14 @@ class Synapses(eqx.Module):
         elif operator != "convolution" and not propagation.all_to_all(edges, operator):
             # Unsigned, as `connect/rows.py` needs them: a run makes no others.
             post, indptr = (x.astype(jnp.uint32) for x in (edges.post, edges.indptr))
+        listed = spec.learning is not None and post is not None
         return cls(
             *(weight, delay, dendritic, post, indptr, counts, spec.release, ends),
             *(longest, len(edges), operator, spec.interpolate, longest_delay),
             convolution=rule if operator == "convolution" else None,
+            learning=spec.learning,
+            by_target=Listed.of(indptr, post, n_post) if listed else None,
+            shared=spec.shared,
         )
 
     @property
@@ -227,6 +245,11 @@ class Synapses(eqx.Module):
             return Weights.of(weight), ConvolutionRows(self.convolution, start, wraps)
         return Weights.of(weight), DenseRows(self.shape, start, self.counts, wraps)
 
+    def start(self) -> Float[Array, "..."]:
+        """Weights before anything is learned, one a synapse: a matrix if all are joined."""
+        w = jnp.broadcast_to(self.weight, self.n_synapses)
+        return w.reshape(self.shape) if self.post is None else w
+
     def matrix(self) -> Float[Array, "sources targets"]:
         """The weights of all pairs, summed over the synapses of each."""
         if self.counts is not None:
@@ -259,6 +282,33 @@ def _require_autapses(spec: Projection, ends: Ends) -> None:
             "False) needs source and target to be the same or apart. Give one projection to "
             "each part of the target."
         )
+
+
+def _plastic(spec: Projection, weight: Any, edges: Edges) -> Any:
+    """Weights for a projection that learns, one a synapse."""
+    what, rule = f"Projection {spec.source}->{spec.target}", spec.learning
+    if not isinstance(rule, AbstractRule):
+        raise ValueError(
+            f"{what}: learning must be a learning rule such as STDP(), got {rule!r}."
+        )
+    refused = {
+        "interpolate=True": spec.interpolate,
+        "wiring by a Convolution": isinstance(spec.wiring, Convolution),
+        f"operator={spec.operator!r}": spec.operator in ("counts", "convolution")
+        or (spec.operator == "dense" and not propagation.all_to_all(edges, "dense")),
+    }
+    for what_else, given in refused.items():
+        if given:
+            raise ValueError(
+                f"{what}: {type(rule).__name__} needs a weight of its own for each synapse, "
+                f"which {what_else} does not give. Leave that out."
+            )
+    low, high = rule.bounds.limits
+    name = f"{what}: weight, within the bounds of {type(rule).__name__},"
+    for check, bound in ((checks.at_least, low), (checks.at_most, high)):
+        if not checks.is_traced((weight, bound)):
+            check(weight, float(bound), name)
+    return jnp.broadcast_to(weight, len(edges))
 
 
 def _longest(delay: Float[Array, "..."], max_delay: float | None) -> float:

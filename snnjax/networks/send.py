@@ -56,12 +56,23 @@ def _cut(x: Float[Array, "... n"], ends: Ends) -> Float[Array, "... m"]:
     return x if (first, last) == (0, x.shape[-1]) else x[..., first:last]
 
 
-def send(buffer: Array, sent: Sent, weight: Any, shift: Int[Array, ""], rows: Any) -> Any:
-    """(`buffer` with what was sent added, `weight`); leading axes are a batch."""
-    one = lambda b, s: push(b, s.amount, weight, s.active, s.support, shift, rows)
+def send(
+    buffer: Array,
+    sent: Sent,
+    weight: Any,
+    shift: Int[Array, ""],
+    rows: Any,
+    own: bool = False,
+) -> Any:
+    """(`buffer` with what was sent added, `weight`); leading axes are a batch.
+
+    `own`: whether each item of a batch has weights of its own.
+    """
+    one = lambda b, s, w: push(b, s.amount, w, s.active, s.support, shift, rows)
+    of_weight = 0 if own else None
     for _ in range(buffer.ndim - 1):
-        one = jax.vmap(one, out_axes=(0, None))
-    return one(buffer, sent)
+        one = jax.vmap(one, in_axes=(0, 0, of_weight), out_axes=(0, of_weight))
+    return one(buffer, sent, weight)
 
 
 def due(ring: Array, step: Int[Array, ""], size: int) -> Int[Array, ""]:

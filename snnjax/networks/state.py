@@ -30,6 +30,7 @@ class NetworkState(eqx.Module):
       the start of the next step.
     - `waiting`: by "population.receptor", a ring of what arrives in later steps, flat
       [steps * neurons]. `releases`: by projection.
+    - `learned`: weights of plastic projections and what their rules keep, by projection.
     - `step`: steps taken. `overflowed`: how often more neurons fired at once than a device
       with lists adds in one round; it then takes further rounds, and nothing is lost.
     - `opened`: what a loop over many steps has prepared, None elsewhere.
@@ -43,14 +44,22 @@ class NetworkState(eqx.Module):
     overflowed: Int[Array, ""]
     opened: dict[str, Any] | None
     places: tuple[tuple[str, Place], ...] = eqx.field(static=True)
+    learned: dict[str, Any] = eqx.field(default_factory=dict)
 
     def part(self, name: str, output: Any) -> tuple[dict[str, Any], Any]:
-        """(state by field and by receptor, spikes) of a population or a part of one."""
+        """(state by field and by receptor, spikes) of a population or a part of one.
+
+        Of a plastic projection, its `weight` and `traces`.
+        """
         places = dict(self.places)
+        if name in self.learned:
+            learned = self.learned[name]
+            return dict(weight=learned.weight, traces=learned.traces), output[..., :0]
         if name not in places:
+            known = [*places, *self.learned]
             raise ValueError(
-                f"There is no population or part {name!r}.{nearest(name, places)} "
-                f"The network has {', '.join(places)}."
+                f"There is no population, part or plastic projection {name!r}."
+                f"{nearest(name, known)} The network has {', '.join(known)}."
             )
         place = places[name]
         neuron, receptors = self.populations[place.population]

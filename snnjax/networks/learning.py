@@ -1,0 +1,154 @@
+"""Plastic projections: their weights are state, changed in each step by a learning rule."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from snnjax.core import checks
+from snnjax.networks.population import Fired, PopulationState
+from snnjax.networks.projection import Synapses
+from snnjax.plasticity.apply import update
+from snnjax.plasticity.rule import RuleState, Seen, Signals
+from snnjax.plasticity.wiring import Listed, Pairs
+
+
+class Learned(NamedTuple):
+    """What a plastic projection has learned, and what its rule keeps.
+
+    - `weight`: one a synapse, [synapses], or [source, target] where all are joined.
+    - `rule`: traces. `ring`: what synapses see later than it happens, [steps, neurons].
+    """
+
+    weight: Float[Array, "..."]
+    rule: RuleState
+    ring: tuple[Any, Any]
+
+    @property
+    def traces(self) -> Any:
+        return self.rule.traces
+
+
+def begin(s: Synapses, shape: tuple[int, ...], dt: Any, dtype: Any) -> Learned:
+    """Before anything is learned, with `shape` leading axes."""
+    rule: Any = s.learning
+    w = s.start().astype(dtype)
+    n_pre, n_post = s.shape
+    state = rule.begin(w, (n_pre,), (n_post,), dt)
+    rings = _rings(s, state, dt, w.dtype)
+    each = lambda x: jnp.broadcast_to(x, (*shape, *jnp.shape(x)))
+    learned = jax.tree.map(each, Learned(w, state, rings))
+    return learned._replace(weight=w) if s.shared else learned
+
+
+def learn(
+    s: Synapses,
+    learned: Learned,
+    populations: dict[str, PopulationState],
+    fired: dict[str, Fired],
+    modulators: dict[str, Any],
+    step: Int[Array, ""],
+    dt: Any,
+) -> Learned:
+    """After a step in which populations `fired`; leading axes are a batch."""
+    (a, b), (c, d) = s.ends.source_slice, s.ends.target_slice
+    pre, post = fired[s.ends.source].spikes[..., a:b], fired[s.ends.target].spikes[..., c:d]
+    v = getattr(populations[s.ends.target].neuron, "v", None)
+    v = None if v is None else v[..., c:d]
+    each = {
+        name: jnp.broadcast_to(jnp.asarray(x, post.dtype), post.shape)
+        for name, x in modulators.items()
+    }
+    signals = Signals(pre, post, learned.weight, each, v)
+    one = partial(_one, s, step=step, dt=dt)
+    for _ in range(pre.ndim - 1):
+        of_item = Signals(0, 0, None if s.shared else 0, 0, None if v is None else 0)
+        one = jax.vmap(one, in_axes=(Learned(None if s.shared else 0, 0, 0), of_item))
+    after = one(learned, signals)
+    if s.shared:
+        lead = tuple(range(pre.ndim - 1))
+        after = after._replace(weight=after.weight.mean(lead))
+    return after
+
+
+def _one(s: Synapses, learned: Learned, signals: Signals, *, step: Any, dt: Any) -> Learned:
+    rule, pairs = s.learning, _pairs(s)
+    rule.require(signals.modulators, signals.v)
+    seen, traces = rule.observe(learned.rule.traces, signals, dt)
+    pre, post = (seen.pre_event, seen.pre), (seen.post_event, seen.post)
+    lags = _lags(s, dt)
+    ends = (pairs.pre, pairs.post) if isinstance(pairs, Listed) else (None, None)
+    pre_ring, pre = _later(learned.ring[0], pre, lags[0], step, ends[0])
+    post_ring, post = _later(learned.ring[1], post, lags[1], step, ends[1])
+    seen = Seen(pre[0], post[0], pre[1], post[1])
+    own, w = learned.rule.own, learned.weight
+    if jnp.ndim(lags[0]) or jnp.ndim(lags[1]):
+        spread = lambda of, lag, x: x if jnp.ndim(lag) else jax.tree.map(of, x)
+        pre = spread(pairs.of_pre, lags[0], pre)
+        post = spread(pairs.of_post, lags[1], post)
+        own, w = rule.change(own, w, Seen(pre[0], post[0], pre[1], post[1]), dt)
+    else:
+        own, w = update(rule, pairs, own, w, seen, dt)
+    state, w = rule.settle(RuleState(traces, own), w, pairs, dt)
+    return Learned(w, state, (pre_ring, post_ring))
+
+
+def _lags(s: Synapses, dt: Any) -> tuple[Any, Any]:
+    """How many steps after its spikes a synapse sees its source, and its target.
+
+    A spike reaches the synapse after the axonal part of the delay. That of the target is seen
+    after the dendritic part.
+    """
+    total = s.steps(dt) - 1
+    if s.dendritic_delay is None:
+        return total, jnp.int32(0)
+    post = jnp.round(jax.lax.stop_gradient(s.dendritic_delay) / dt).astype(jnp.int32)
+    return jnp.maximum(total - post, 0), post
+
+
+def _rings(s: Synapses, state: RuleState, dt: Any, dtype: Any) -> tuple[Any, Any]:
+    """Room for what synapses see later, None where they see it at once."""
+    if s.delay is None:
+        return None, None
+    n_pre, n_post = s.shape
+    zeros = lambda n: jnp.zeros(n, dtype)
+    modulators = {name: zeros(n_post) for name in s.learning.needs}
+    signals = Signals(zeros(n_pre), zeros(n_post), state, modulators, zeros(n_post))
+    seen, _ = jax.eval_shape(
+        lambda traces: s.learning.observe(traces, signals, jnp.asarray(dt, dtype)),
+        state.traces,
+    )
+    longest = s.slots(dt)
+    dendritic = 0.0 if s.dendritic_delay is None else float(jnp.max(s.dendritic_delay))
+    rows = longest, round(dendritic / checks.decimal(dt)) + 1
+    sides = (seen.pre_event, seen.pre), (seen.post_event, seen.post)
+    ring = lambda n, side: jax.tree.map(lambda x: jnp.zeros((n, *x.shape), x.dtype), side)
+    return tuple(
+        ring(n, side) if n > 1 else None for n, side in zip(rows, sides, strict=True)
+    )
+
+
+def _later(ring: Any, now: Any, lag: Any, step: Any, index: Any) -> tuple[Any, Any]:
+    """(the ring with what is seen `now`, what is seen `lag` steps later than it happens)."""
+    if ring is None:
+        if jnp.ndim(lag):  # all are 0
+            return None, jax.tree.map(lambda x: x[index], now)
+        return None, now
+
+    def put(ring, x):
+        return jax.lax.dynamic_update_index_in_dim(ring, x, step % ring.shape[0], 0)
+
+    def read(ring):
+        row = (step - lag) % ring.shape[0]
+        if jnp.ndim(lag):
+            return ring.at[row, index].get(mode="clip")
+        return jax.lax.dynamic_index_in_dim(ring, row, keepdims=False)
+
+    ring = jax.tree.map(put, ring, now)
+    return ring, jax.tree.map(read, ring)
+
+
+def _pairs(s: Synapses) -> Pairs | Listed:
+    return Pairs(s.shape) if s.post is None else s.by_target
