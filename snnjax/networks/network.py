@@ -244,6 +244,7 @@ class Network(AbstractDynamics[NetworkState]):
             if s.ends.port not in buffers:
                 buffers[s.ends.port] = self.arrived(populations, s.ends.port)
         releases, opened, overflowed = dict(state.releases), dict(state.opened), []
+        learned = dict(state.learned)
         senders = Senders(populations, fired)
         for name, s in self.synapses.items():
             sent = senders.of(s.ends)
@@ -253,13 +254,17 @@ class Network(AbstractDynamics[NetworkState]):
                 )
             weight, rows = opened[name]
             if s.learning is not None:
-                weight = Weights.of(state.learned[name].weight)
+                weight = Weights.of(learned[name].weight)
             port, size = s.ends.port, self.populations[s.ends.target].size
             shift = due(buffers[port], state.step, size)
             own = s.learning is not None and not s.shared
             buffers[port], weight = send(buffers[port], sent, weight, shift, rows, own)
             if s.learning is None:
                 opened[name] = weight, rows
+            else:  # Weights are read before they change, or XLA copies them all.
+                held = buffers[port], learned[name].weight
+                buffers[port], now = jax.lax.optimization_barrier(held)
+                learned[name] = learned[name]._replace(weight=now)
             if isinstance(rows, SparseRows):
                 overflowed.append(jnp.any(bits.count(sent.active) > rows.capacity))
         for port, buffer in buffers.items():
@@ -277,7 +282,7 @@ class Network(AbstractDynamics[NetworkState]):
             sum(overflowed, state.overflowed),
             opened,
             state.places,
-            state.learned,
+            learned,
         )
 
     def _learn(

@@ -2,6 +2,7 @@
 
 from snnjax.plasticity.bounds import AbstractBounds, HardBounds, NoBounds, SoftBounds
 from snnjax.plasticity.replay import Replayed, replay
+from snnjax.plasticity.resume import MultilayerReSuMe, ReSuMe, hidden_error
 from snnjax.plasticity.rule import AbstractRule, RuleState, Seen, Signals
 from snnjax.plasticity.stdp import STDP
 
@@ -10,11 +11,14 @@ __all__ = [
     "AbstractBounds",
     "AbstractRule",
     "HardBounds",
+    "MultilayerReSuMe",
     "NoBounds",
+    "ReSuMe",
     "Replayed",
     "RuleState",
     "Seen",
     "Signals",
     "SoftBounds",
+    "hidden_error",
     "replay",
 ]
