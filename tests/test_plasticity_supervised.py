@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 
 from snnjax.core import backend
-from snnjax.plasticity import MultilayerReSuMe, ReSuMe, hidden_error, replay
+from snnjax.plasticity import (
+    PSD,
+    SPAN,
+    STDP,
+    MultilayerReSuMe,
+    NoBounds,
+    ReSuMe,
+    SupervisedHebb,
+    TeacherForced,
+    hidden_error,
+    replay,
+)
 
 DT = 0.5
 PRE, OUT, TARGET = [5, 12, 30, 33, 61, 80, 104], [9, 31.5, 40, 62, 63, 100], [9, 35, 60, 90]
@@ -89,7 +100,70 @@ def test_hidden_errors_are_the_derivative_of_the_output_to_hidden_spikes():
     assert np.abs(sizes - expected).max() > 0.1
 
 
-RULES = [ReSuMe]
+def difference(window):
+    return over_pairs(PRES, TARGETS, window) - over_pairs(PRES, OUTS, window)
+
+
+def test_span_is_the_closed_form_at_zero_lag_too():
+    window = lambda s, t: (np.e / 2) ** 2 * (abs(s - t) + 5) * np.exp(-abs(s - t) / 5)
+    assert (PRES[:, :, None] * TARGETS[:, None]).sum() > 0
+    np.testing.assert_allclose(run(SPAN(0.01)), 0.01 * difference(window), rtol=1e-9)
+
+
+def test_span_is_the_integral_of_the_filtered_trains():
+    t = np.arange(0, 300, 0.01)
+    kernel = lambda lag: np.where(lag > 0, np.e / 4 * lag * np.exp(-np.abs(lag) / 4), 0)
+    filtered = lambda x: sum((kernel(t - s) for s in times(x)[0]), np.zeros(len(t)))
+    x, y = filtered(train(PRE)), filtered(train(TARGET)) - filtered(train(OUT))
+    expected = 0.02 * (x * y).sum() * 0.01
+    got = run(SPAN(0.02, 4.0), train(PRE), train(OUT), train(TARGET))[0, 0]
+    assert got == pytest.approx(expected, rel=1e-4)
+
+
+def test_psd_is_the_sum_over_pairs_of_spikes():
+    norm = 4 ** (4 / 3) / 3  # of 10 and 2.5 ms
+    psc = lambda s, t: (s < t) * norm * (np.exp((s - t) / 10) - np.exp((s - t) / 2.5))
+    assert max(psc(0, t) for t in np.arange(0.01, 20, 0.01)) == pytest.approx(1, abs=1e-6)
+    expected = 0.03 * difference(psc)
+    np.testing.assert_allclose(run(PSD(0.03)), expected, rtol=1e-9, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("out", "target", "expected"),
+    [
+        ([40], [30], [1.0, 1.0, 0.0]),  # late: sources before 40 ms
+        ([30], [40], [-1.0, -1.0, 0.0]),  # early
+        ([40, 70], [30, 90], [1.0, 1.0, 0.0]),  # first spikes count
+        ([], [30], [9.0, 9.0, 9.0]),  # silent: as if at the end of 120 ms
+        ([40], [], [-8.0, -8.0, -8.0]),
+        ([], [], [0.0, 0.0, 0.0]),
+        ([30], [30], [0.0, 0.0, 0.0]),
+    ],
+)
+def test_supervised_hebb_shifts_the_first_spike(out, target, expected):
+    pre = np.concatenate([train([10, 60]), train([35]), train([50])], 1)
+    end = np.arange(240) == 239  # 119.5 ms, half a step from 120
+    run = lambda *x: replay(
+        SupervisedHebb(), *x[:2], DT, target=x[2], end=x[3].astype(float)
+    )
+    w = run(pre, train(out), train(target), end).weights[:, 0]
+    np.testing.assert_allclose(w, expected, atol=0.051)
+    if out and target:
+        np.testing.assert_allclose(w, expected, atol=1e-12)
+    twice = [np.concatenate([x, x]) for x in (pre, train(out), train(target), end)]
+    np.testing.assert_allclose(run(*twice).weights[:, 0], 2 * w, atol=1e-12)
+
+
+@pytest.mark.parametrize("pairing", ["all", "pre_centred"])
+def test_a_teacher_takes_the_place_of_the_neuron(pairing):
+    rule = STDP(bounds=NoBounds(), pairing=pairing)
+    expected = replay(rule, PRES, TARGETS, DT).weights
+    np.testing.assert_array_equal(run(TeacherForced(rule)), expected)
+    assert np.abs(run(TeacherForced(ReSuMe()), target=TARGETS)).max() == 0
+    assert TeacherForced(STDP()).by_event
+
+
+RULES = [ReSuMe, SPAN, PSD]
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -128,6 +202,11 @@ def test_dtypes_batches_and_jit(rule):
     ("make", "message"),
     [
         (lambda: ReSuMe(tau=0.0), r"ReSuMe\.tau must be above 0 ms"),
+        (lambda: PSD(tau_s=10.0), r"PSD\.tau_s=10 ms must be below PSD\.tau_m=10 ms"),
+        (
+            lambda: replay(TeacherForced(STDP()), PRES, OUTS, DT),
+            "TeacherForced needs 'target'",
+        ),
         (lambda: replay(ReSuMe(), PRES, OUTS, DT), "ReSuMe needs 'target' in each step"),
         (
             lambda: replay(MultilayerReSuMe(), PRES, OUTS, DT),

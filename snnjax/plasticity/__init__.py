@@ -1,24 +1,39 @@
 """Local learning rules: how weights change by the spikes of both sides."""
 
 from snnjax.plasticity.bounds import AbstractBounds, HardBounds, NoBounds, SoftBounds
+from snnjax.plasticity.psd import PSD
 from snnjax.plasticity.replay import Replayed, replay
 from snnjax.plasticity.resume import MultilayerReSuMe, ReSuMe, hidden_error
 from snnjax.plasticity.rule import AbstractRule, RuleState, Seen, Signals
+from snnjax.plasticity.span import SPAN
 from snnjax.plasticity.stdp import STDP
+from snnjax.plasticity.supervised_hebb import SupervisedHebb, TeacherForced
+from snnjax.plasticity.triplet import TripletSTDP
+from snnjax.plasticity.vogels import InhibitorySTDP
+from snnjax.plasticity.window import RickerWindow, TriphasicWindow, WindowSTDP
 
 __all__ = [
+    "PSD",
+    "SPAN",
     "STDP",
     "AbstractBounds",
     "AbstractRule",
     "HardBounds",
+    "InhibitorySTDP",
     "MultilayerReSuMe",
     "NoBounds",
     "ReSuMe",
     "Replayed",
+    "RickerWindow",
     "RuleState",
     "Seen",
     "Signals",
     "SoftBounds",
+    "SupervisedHebb",
+    "TeacherForced",
+    "TriphasicWindow",
+    "TripletSTDP",
+    "WindowSTDP",
     "hidden_error",
     "replay",
 ]
