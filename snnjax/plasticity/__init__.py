@@ -8,6 +8,7 @@ from snnjax.plasticity.rule import AbstractRule, RuleState, Seen, Signals
 from snnjax.plasticity.span import SPAN
 from snnjax.plasticity.stdp import STDP
 from snnjax.plasticity.supervised_hebb import SupervisedHebb, TeacherForced
+from snnjax.plasticity.tempotron import Tempotron
 from snnjax.plasticity.triplet import TripletSTDP
 from snnjax.plasticity.vogels import InhibitorySTDP
 from snnjax.plasticity.window import RickerWindow, TriphasicWindow, WindowSTDP
@@ -31,6 +32,7 @@ __all__ = [
     "SoftBounds",
     "SupervisedHebb",
     "TeacherForced",
+    "Tempotron",
     "TriphasicWindow",
     "TripletSTDP",
     "WindowSTDP",

@@ -1,0 +1,293 @@
+"""STDP by a window of any form, of triplets, and of inhibitory synapses."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import snnjax as snn
+from snnjax.plasticity import (
+    STDP,
+    HardBounds,
+    InhibitorySTDP,
+    NoBounds,
+    RickerWindow,
+    TriphasicWindow,
+    TripletSTDP,
+    WindowSTDP,
+    replay,
+)
+
+DT = 0.5
+
+
+def trains(seed, n, n_steps=400, p=0.03):
+    return (np.random.default_rng(seed).random((n_steps, n)) < p).astype(float)
+
+
+def times(train):
+    return np.flatnonzero(train) * DT
+
+
+def each(pre, post, one):
+    """`one` (spike times of a source, of a target) for each synapse."""
+    value = lambda i, j: one(times(pre[:, i]), times(post[:, j]))
+    return np.array(
+        [[value(i, j) for j in range(post.shape[1])] for i in range(pre.shape[1])]
+    )
+
+
+def pair(gap, dt=DT, stop=400.0):
+    """Trains of one spike each, the second `gap` ms after the first."""
+    pre, post = np.zeros((2, round(stop / dt)))
+    pre[round(stop / 2 / dt)] = post[round((stop / 2 + gap) / dt)] = 1
+    return pre, post
+
+
+# Windows
+
+
+def triphasic(lag):
+    return 0.23 * np.exp(-((lag - 15) ** 2) / 200) - 0.15 * np.exp(
+        -((lag - 20) ** 2) / 2000
+    )
+
+
+def ricker(lag):
+    return 0.02 * (1 - (lag / 8) ** 2) * np.exp(-(lag**2) / (2 * 8**2))
+
+
+WINDOWS = {
+    "triphasic": (TriphasicWindow(), triphasic),
+    "ricker": (RickerWindow(0.02, 8), ricker),
+}
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_a_pairing_experiment_measures_the_window(name):
+    window, expected = WINDOWS[name]
+    rule = WindowSTDP(window, 60.0, NoBounds())
+    gaps = np.array([-60.5, -60.0, -30.0, -0.5, 0.0, 0.5, 4.5, 15.0, 24.5, 60.0, 60.5])
+    pre, post = (np.stack(x, 1) for x in zip(*map(pair, gaps), strict=True))
+    measured = np.diag(replay(rule, pre, post, DT).weights)
+    within = np.where(abs(gaps) <= 60, expected(gaps), 0.0)
+    np.testing.assert_allclose(measured, within, rtol=1e-12, atol=1e-16)
+
+
+def test_the_triphasic_window_changes_sign_twice():
+    window, lags = TriphasicWindow(), np.arange(-40, 80, 0.01)
+    change = np.flatnonzero(np.diff(np.sign(window(lags))))
+    np.testing.assert_allclose(lags[change], [4.54, 24.35], atol=0.011)
+    assert window(15.0) > 0 > max(window(-5.0), window(40.0))
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize("name", WINDOWS)
+def test_many_spikes_add_up_over_pairs(name, lazy):
+    window, expected = WINDOWS[name]
+    pre, post = trains(0, 4), trains(1, 3)
+
+    def one(first, second):
+        lag = second[:, None] - first[None, :]
+        return np.where(abs(lag) <= 60.2, expected(lag), 0).sum()
+
+    rule = WindowSTDP(window, 60.0, NoBounds(), lazy=lazy)
+    got = replay(rule, pre, post, DT).weights
+    assert abs(got).min() > 1e-4
+    np.testing.assert_allclose(got, each(pre, post, one), rtol=1e-9, atol=1e-12)
+
+
+def test_a_window_of_ones_own_and_its_gradient():
+    pre, post = trains(2, 3, 200), trains(3, 2, 200)
+    pre, post = pre * (1 - post.max(1, keepdims=True)), post  # no two spikes in one step
+
+    def change(tau):
+        window = lambda lag: jnp.where(lag > 0, 0.01, -0.012) * jnp.exp(-abs(lag) / tau)
+        return replay(WindowSTDP(window, 400.0, NoBounds()), pre, post, DT).weights.sum()
+
+    by_traces = lambda tau: replay(
+        STDP(0.01, 0.012, tau, tau, NoBounds()), pre, post, DT
+    ).weights.sum()
+    np.testing.assert_allclose(change(20.0), by_traces(20.0), rtol=1e-9)
+    np.testing.assert_allclose(jax.grad(change)(20.0), jax.grad(by_traces)(20.0), rtol=1e-9)
+
+
+def test_windows_see_late_spikes_of_a_delayed_projection():
+    def run(rule):
+        cells = snn.Population(
+            snn.LIF(10.0, 1.0, 0.0, threshold=10.0, v_reset=0.0), 3, snn.Exponential(5.0)
+        )
+        sources = snn.Population(
+            snn.inputs.poisson(40.0, shape=(4,), key=jax.random.key(1)), 4
+        )
+        net = snn.Network(
+            dict(inputs=sources, cells=cells),
+            [
+                snn.Projection(
+                    "inputs", "cells", snn.connect.AllToAll(), delay=3.0, learning=rule
+                )
+            ],
+            key=jax.random.key(0),
+        )
+        drive = {"cells": snn.inputs.constant(np.array([11.0, 13.0, 16.0]))}
+        sol = snn.simulate(net, drive, DT, n_steps=400, record=snn.Trace())
+        (w,) = (x.weight for x in sol.final.learned.values())
+        return np.asarray(w).reshape(4, 3), np.asarray(sol.ys)
+
+    w, s = run(WindowSTDP(TriphasicWindow(), 60.0, NoBounds()))
+    late = np.concatenate([np.zeros((5, 4)), s[:-5, :4]])  # k - 1 steps
+    expected = replay(WindowSTDP(TriphasicWindow(), 60.0, NoBounds()), late, s[:, 4:], DT)
+    np.testing.assert_allclose(w, 1 + expected.weights, rtol=1e-9)
+    assert abs(expected.weights).min() > 0.01
+
+
+# Triplets
+
+SETS = {
+    "minimal": TripletSTDP.visual_cortex(bounds=NoBounds()),
+    "full": TripletSTDP.visual_cortex(full=True, bounds=NoBounds()),
+    "hippocampus": TripletSTDP.hippocampus(bounds=NoBounds()),
+    "nearest": TripletSTDP(1e-3, 5e-3, 7e-3, 2e-3, bounds=NoBounds(), pairing="nearest"),
+}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_triplets_add_up_over_spikes(name):
+    rule = SETS[name]
+    p = {k: float(v) for k, v in vars(rule).items() if k.startswith(("a", "tau"))}
+
+    def trace(spikes, t, tau):
+        ago = t - spikes[spikes < t - 1e-9]
+        ago = ago[-1:] if rule.pairing == "nearest" else ago
+        return np.exp(-ago / tau).sum()
+
+    def one(first, second):
+        up = sum(
+            trace(first, t, p["tau_plus"])
+            * (p["a2_plus"] + p["a3_plus"] * trace(second, t, p["tau_y"]))
+            for t in second
+        )
+        down = sum(
+            trace(second, t, p["tau_minus"])
+            * (p["a2_minus"] + p["a3_minus"] * trace(first, t, p["tau_x"]))
+            for t in first
+        )
+        return up - down
+
+    pre, post = trains(4, 3), trains(5, 2)
+    expected = each(pre, post, one)
+    np.testing.assert_allclose(replay(rule, pre, post, DT).weights, expected, rtol=1e-9)
+
+
+def pairings(rule, frequency, gap=10.0, dt=5.0, n=60):
+    """The change by `n` pairs, the target `gap` ms after the source."""
+    pre, post = np.zeros((2, round(1000 * n / frequency / dt) + 20))
+    steps = np.rint(np.arange(n) * 1000 / frequency / dt).astype(int) + 4
+    pre[steps] = post[steps + round(gap / dt)] = 1
+    return float(replay(rule, pre, post, dt).weights[0, 0])
+
+
+@pytest.mark.parametrize(
+    ("frequency", "expected"), [(0.1, 0.0), (10, 0.119), (40, 0.532), (50, 0.763)]
+)
+def test_what_pairing_does_depends_on_its_frequency(frequency, expected):
+    assert pairings(SETS["minimal"], frequency) == pytest.approx(expected, abs=5e-4)
+
+
+def test_post_before_pre_depresses_at_low_frequency_and_not_at_high():
+    low, high = (pairings(SETS["minimal"], f, gap=-10.0) for f in (10, 50))
+    assert low < -0.2 and high > 0.2
+
+
+# Inhibition
+
+
+def test_inhibitory_pairs_add_up():
+    rule = InhibitorySTDP(0.03, 15.0, 8.0, bounds=NoBounds())
+
+    def one(first, second):
+        pairs = np.exp(-abs(first[:, None] - second[None, :]) / 15.0).sum()
+        return 0.03 * (pairs - 2 * 8e-3 * 15.0 * len(first))
+
+    pre, post = trains(6, 4), trains(7, 3)
+    got = replay(rule, pre, post, DT).weights
+    np.testing.assert_allclose(got, each(pre, post, one), rtol=1e-9, atol=1e-13)
+
+
+@pytest.mark.parametrize("rate", [5.0, 15.0])
+def test_inhibition_brings_a_neuron_to_its_rate(rate):
+    """Excitation alone gives above 40 Hz; the plastic inhibition starts at 0."""
+    source = lambda n, hz, seed: snn.Population(
+        snn.inputs.poisson(hz, shape=(n,), key=jax.random.key(seed)), n
+    )
+    receptors = dict(
+        exc=snn.Exponential(5.0, e_rev=0.0), inh=snn.Exponential(10.0, e_rev=-80.0)
+    )
+    lif = snn.LIF(20.0, 10.0, -60.0, threshold=-50.0, v_reset=-60.0, t_ref=5.0)
+    rule = InhibitorySTDP(0.005, 20.0, rate, bounds=HardBounds(0.0, 50.0))
+    join = lambda source, **kwargs: snn.Projection(
+        source, "cell", snn.connect.AllToAll(), **kwargs
+    )
+    net = snn.Network(
+        dict(
+            e=source(100, 10.0, 1),
+            i=source(100, 20.0, 2),
+            cell=snn.Population(lif, 1, receptors),
+        ),
+        [
+            join("e", weight=1.0, receptor="exc"),
+            join("i", weight=0.0, receptor="inh", learning=rule),
+        ],
+        key=jax.random.key(0),
+    )
+    count = lambda n, **kwargs: snn.simulate(
+        net, {}, DT, n_steps=n, record=snn.Trace(), **kwargs
+    )
+    first = count(2000)
+    before = first.ys[:, -1].sum()  # in 1 s
+    settled = count(100_000, state=first.state)
+    after = settled.ys[20_000:, -1].sum() / 40.0  # Hz, over 40 s
+    assert before > 40
+    assert after == pytest.approx(rate, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: WindowSTDP(TriphasicWindow), r"WindowSTDP\.window must be a function"),
+        (
+            lambda: WindowSTDP(TriphasicWindow(), 0.0),
+            r"WindowSTDP\.reach must be above 0 ms",
+        ),
+        (lambda: RickerWindow(s=0.0), r"RickerWindow\.s must be above 0 ms"),
+        (lambda: TripletSTDP(pairing="pre"), r"TripletSTDP\.pairing must be one of"),
+        (lambda: TripletSTDP(tau_x=-1.0), r"TripletSTDP\.tau_x must be above 0 ms"),
+        (
+            lambda: InhibitorySTDP(rate_hz=-1.0),
+            r"InhibitorySTDP\.rate_hz must be at least 0",
+        ),
+    ],
+)
+def test_bad_input_is_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+RULES = [WindowSTDP(TriphasicWindow(), 20.0), TripletSTDP(), InhibitorySTDP()]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: type(rule).__name__)
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_dtypes_batches_and_gradients(rule, dtype):
+    rule = jax.tree.map(lambda x: x.astype(dtype), rule)
+    pre = np.stack([trains(s, 4, 60, 0.1) for s in (0, 1)]).astype(dtype)
+    post = np.stack([trains(s, 3, 60, 0.1) for s in (2, 3)]).astype(dtype)
+    run = jax.jit(
+        lambda rule, *trains: replay(rule, *trains, DT, weights=dtype(0.5)).weights
+    )
+    together = jax.vmap(run, (None, 0, 0))(rule, pre, post)
+    assert together.dtype == dtype
+    for k in range(2):
+        np.testing.assert_allclose(together[k], run(rule, pre[k], post[k]), rtol=1e-5)
+    grads = jax.tree.leaves(jax.grad(lambda rule: run(rule, pre[0], post[0]).mean())(rule))
+    assert all(np.isfinite(g).all() for g in grads) and any(abs(g) > 0 for g in grads)
