@@ -2,6 +2,7 @@
 
 from snnjax.plasticity.bounds import AbstractBounds, HardBounds, NoBounds, SoftBounds
 from snnjax.plasticity.psd import PSD
+from snnjax.plasticity.rate import BCM, Hebb, Oja
 from snnjax.plasticity.replay import Replayed, replay
 from snnjax.plasticity.resume import MultilayerReSuMe, ReSuMe, hidden_error
 from snnjax.plasticity.rule import AbstractRule, RuleState, Seen, Signals
@@ -14,15 +15,18 @@ from snnjax.plasticity.vogels import InhibitorySTDP
 from snnjax.plasticity.window import RickerWindow, TriphasicWindow, WindowSTDP
 
 __all__ = [
+    "BCM",
     "PSD",
     "SPAN",
     "STDP",
     "AbstractBounds",
     "AbstractRule",
     "HardBounds",
+    "Hebb",
     "InhibitorySTDP",
     "MultilayerReSuMe",
     "NoBounds",
+    "Oja",
     "ReSuMe",
     "Replayed",
     "RickerWindow",
