@@ -1,6 +1,7 @@
 """Local learning rules: how weights change by the spikes of both sides."""
 
 from snnjax.plasticity.bounds import AbstractBounds, HardBounds, NoBounds, SoftBounds
+from snnjax.plasticity.homeostasis import Normalised, SynapticScaling
 from snnjax.plasticity.psd import PSD
 from snnjax.plasticity.rate import BCM, Hebb, Oja
 from snnjax.plasticity.replay import Replayed, replay
@@ -13,6 +14,7 @@ from snnjax.plasticity.tempotron import Tempotron
 from snnjax.plasticity.triplet import TripletSTDP
 from snnjax.plasticity.vogels import InhibitorySTDP
 from snnjax.plasticity.window import RickerWindow, TriphasicWindow, WindowSTDP
+from snnjax.plasticity.wrapped import AbstractWrappedRule
 
 __all__ = [
     "BCM",
@@ -21,11 +23,13 @@ __all__ = [
     "STDP",
     "AbstractBounds",
     "AbstractRule",
+    "AbstractWrappedRule",
     "HardBounds",
     "Hebb",
     "InhibitorySTDP",
     "MultilayerReSuMe",
     "NoBounds",
+    "Normalised",
     "Oja",
     "ReSuMe",
     "Replayed",
@@ -35,6 +39,7 @@ __all__ = [
     "Signals",
     "SoftBounds",
     "SupervisedHebb",
+    "SynapticScaling",
     "TeacherForced",
     "Tempotron",
     "TriphasicWindow",

@@ -45,6 +45,7 @@ from snnjax.training.ottt import OTTT
 from snnjax.training.regularise import LowerActivity, UpperActivity, spiking_layers
 from snnjax.training.spike_train_losses import spike_train_mse, van_rossum_loss
 from snnjax.training.stream import StreamHistory, fit_stream
+from snnjax.training.trials import Trials, learn_trials
 
 __all__ = [
     "OTTT",
@@ -74,6 +75,7 @@ __all__ = [
     "SpikeTimeCode",
     "StreamHistory",
     "SynapticOperations",
+    "Trials",
     "UpperActivity",
     "accuracy",
     "activity_report",
@@ -85,6 +87,7 @@ __all__ = [
     "fit_stream",
     "last_step",
     "last_step_cross_entropy",
+    "learn_trials",
     "max_cross_entropy",
     "max_over_time",
     "mean_over_time",
