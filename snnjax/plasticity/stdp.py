@@ -45,7 +45,7 @@ class STDP(AbstractRule):
     a_minus: Float[Array, ""] = parameter(0.012, per_neuron=False)
     tau_plus: Float[Array, ""] = parameter(20.0, "ms", above=0, per_neuron=False)
     tau_minus: Float[Array, ""] = parameter(20.0, "ms", above=0, per_neuron=False)
-    bounds: AbstractBounds = HardBounds()
+    bounds: AbstractBounds = eqx.field(default_factory=HardBounds)
     pairing: Literal["all", "nearest", "pre_centred"] = eqx.field(
         default="all", static=True, kw_only=True
     )
