@@ -232,3 +232,47 @@ def test_errors():
     assert net.shard(mesh, "cells").n_devices == 4
     with pytest.raises(ValueError, match="outside of jit"):
         eqx.filter_jit(lambda net: net.shard(2).n_devices)(net)
+
+
+@pytest.mark.parametrize(
+    ("wiring", "delay", "shape"),
+    [("all", None, (3,)), ("sparse", "one", ()), ("sparse", "each", ())],
+)
+def test_plastic_projections_learn_the_same(wiring, delay, shape):
+    pairing = "all" if delay == "each" else "pre_centred"  # which keeps something a synapse
+    bounds = snn.plasticity.HardBounds(0.0, 12.0)
+    rule = snn.plasticity.STDP(0.4, 0.5, bounds=bounds, pairing=pairing)
+    delays = {
+        None: {},
+        "one": dict(delay=3.0, dendritic_delay=1.5),
+        "each": dict(delay=snn.connect.Uniform(1.0, 4.0)),
+    }[delay]
+    rules = dict(all=snn.connect.AllToAll(), sparse=snn.connect.FixedInDegree(3))
+    train = snn.inputs.poisson(60.0, shape=(7,), key=jax.random.key(1))
+    cell = snn.LIF(10.0, 1.0, 0.0, threshold=10.0, v_reset=0.0)
+    cells = snn.Population(cell, 5, snn.Exponential(5.0))
+    net = snn.Network(
+        dict(inputs=snn.Population(train, 7), cells=cells),
+        [
+            snn.Projection("inputs", "cells", rules[wiring], 9.0, learning=rule, **delays),
+            snn.Projection("cells", "cells", rules["all"], -1.0),
+        ],
+        key=jax.random.key(0),
+    )
+    drive = {"cells": snn.inputs.constant(np.linspace(6.0, 9.0, 5))}
+    run = lambda net, **kwargs: snn.simulate(
+        net, drive, 0.5, record=snn.Trace("inputs->cells.weight", every=100), **kwargs
+    )
+    alone = run(net, n_steps=400, shape=shape)
+    assert np.abs(np.asarray(alone.final.learned["inputs->cells"].weight) - 9).max() > 1
+    for n in (2, 8):
+        sharded = net.shard(n)
+        half = run(sharded, n_steps=200, shape=shape)
+        rest = run(sharded, n_steps=200, state=half.state)
+        same(gather(rest.final.learned), alone.final.learned, 1e-12)
+        same(gather(rest.final.populations), alone.final.populations, 1e-12)
+    start = sharded.unshard().synapses["inputs->cells"]
+    same(start.weight, net.synapses["inputs->cells"].weight)
+    if not shape:
+        after = sharded.absorb(gather(rest.final)).unshard().synapses["inputs->cells"]
+        same(after.weight, np.ravel(alone.final.learned["inputs->cells"].weight), 1e-12)

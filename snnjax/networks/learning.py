@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from snnjax.core import checks
@@ -12,7 +13,7 @@ from snnjax.networks.population import Fired, PopulationState
 from snnjax.networks.projection import Synapses
 from snnjax.plasticity.apply import update
 from snnjax.plasticity.rule import RuleState, Seen, Signals
-from snnjax.plasticity.wiring import Listed, Pairs
+from snnjax.plasticity.wiring import AbstractList, Pairs
 
 
 class Learned(NamedTuple):
@@ -79,7 +80,7 @@ def _one(s: Synapses, learned: Learned, signals: Signals, *, step: Any, dt: Any)
     seen, traces = rule.observe(learned.rule.traces, signals, dt)
     pre, post = (seen.pre_event, seen.pre), (seen.post_event, seen.post)
     lags = _lags(s, dt)
-    ends = (pairs.pre, pairs.post) if isinstance(pairs, Listed) else (None, None)
+    ends = (pairs.pre, pairs.post) if isinstance(pairs, AbstractList) else (None, None)
     pre_ring, pre = _later(learned.ring[0], pre, lags[0], step, ends[0])
     post_ring, post = _later(learned.ring[1], post, lags[1], step, ends[1])
     seen = Seen(pre[0], post[0], pre[1], post[1])
@@ -121,7 +122,9 @@ def _rings(s: Synapses, state: RuleState, dt: Any, dtype: Any) -> tuple[Any, Any
         state.traces,
     )
     longest = s.slots(dt)
-    dendritic = 0.0 if s.dendritic_delay is None else float(jnp.max(s.dendritic_delay))
+    dendritic = (
+        0.0 if s.dendritic_delay is None else float(np.max(np.asarray(s.dendritic_delay)))
+    )
     rows = longest, round(dendritic / checks.decimal(dt)) + 1
     sides = (seen.pre_event, seen.pre), (seen.post_event, seen.post)
     ring = lambda n, side: jax.tree.map(lambda x: jnp.zeros((n, *x.shape), x.dtype), side)
@@ -150,5 +153,5 @@ def _later(ring: Any, now: Any, lag: Any, step: Any, index: Any) -> tuple[Any, A
     return ring, jax.tree.map(read, ring)
 
 
-def _pairs(s: Synapses) -> Pairs | Listed:
+def _pairs(s: Synapses) -> Pairs | AbstractList:
     return Pairs(s.shape) if s.post is None else s.by_target

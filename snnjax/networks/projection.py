@@ -19,7 +19,7 @@ from snnjax.connect.values import as_values
 from snnjax.core import checks
 from snnjax.core.backend import list_capacity
 from snnjax.plasticity.rule import AbstractRule
-from snnjax.plasticity.wiring import Listed
+from snnjax.plasticity.wiring import AbstractList, Listed
 from snnjax.synapses import AbstractRelease
 
 
@@ -107,7 +107,7 @@ class Synapses(eqx.Module):
     max_delay: float | None = eqx.field(static=True)  # ms
     convolution: Convolution | None = eqx.field(static=True)
     learning: AbstractRule | None = None
-    by_target: Listed | None = None
+    by_target: AbstractList | None = None
     shared: bool = eqx.field(default=False, static=True)
 
     @classmethod

@@ -13,8 +13,10 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, ArrayLike, Float
 
 from snnjax.connect.events import Weights
+from snnjax.core.arguments import model_dtype
 from snnjax.core.base import AbstractDynamics
 from snnjax.networks import gap
+from snnjax.networks.feed import modulators
 from snnjax.networks.network import Network
 from snnjax.networks.shard_cut import (
     cut_ring,
@@ -26,6 +28,7 @@ from snnjax.networks.shard_cut import (
     spread,
 )
 from snnjax.networks.shard_deliver import Mail, Office, first, stacked
+from snnjax.networks.shard_learn import Plastic, begin_all, learn_all
 from snnjax.networks.shard_lineup import block
 from snnjax.networks.shard_mail import emit, no_mail
 from snnjax.networks.shard_plan import (
@@ -60,20 +63,24 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
     shortest: tuple[float | None, ...] = eqx.field(
         static=True
     )  # delay, ms; see `period_of`
+    plastic: dict[str, Plastic] = eqx.field(default_factory=dict)
 
     @classmethod
     def cut(cls, network: Network, devices: Any, axis: str | None = None):
         """See `Network.shard`."""
         mesh, axis = mesh_of(devices, axis)
         n, sharding = mesh.shape[axis], NamedSharding(mesh, PartitionSpec(axis))
-        synapses = OrderedDict()
+        synapses, plastic = OrderedDict(), {}
         for name, s in network.synapses.items():
-            size = network.populations[s.ends.target].size
-            own = cut_synapses(s, rows_of(name, network, n), size, n)
+            size, rows = network.populations[s.ends.target].size, rows_of(name, network, n)
+            if s.learning is None:
+                own = cut_synapses(s, rows, size, n)
+            else:
+                plastic[name], own = Plastic.of(s, rows, size, n, sharding)
             own = placed(dataclasses.replace(own, release=None), sharding)
             synapses[name] = dataclasses.replace(own, release=s.release)
         shortest = tuple(shortest_delay(s) for s in network.synapses.values())
-        return cls(_with_synapses(network, synapses), mesh, axis, shortest)
+        return cls(_with_synapses(network, synapses), mesh, axis, shortest, plastic)
 
     def unshard(self) -> Network:
         """The network in one piece, such as after training; see `networks.gather`."""
@@ -86,7 +93,12 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
             )
             for name, s in self.network.synapses.items()
         )
+        synapses.update((name, p.whole) for name, p in self.plastic.items())
         return _with_synapses(self.network, synapses)
+
+    def absorb(self, state: NetworkState) -> "ShardedNetwork":
+        """See `Network.absorb`."""
+        return self.unshard().absorb(state).shard(self.mesh, self.axis)
 
     @property
     def n_devices(self) -> int:
@@ -118,10 +130,17 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
         ):
             known = s.delay if delay is None else np.asarray(delay)
             synapses[name] = dataclasses.replace(s, delay=known)
-        return _with_synapses(self.network, synapses).init(shape, key=key, dt=dt)
+        state = _with_synapses(self.network, synapses).init(shape, key=key, dt=dt)
+        learned = begin_all(self.plastic, shape, dt, model_dtype(self))
+        return dataclasses.replace(state, learned=learned)
 
     def period(self, state: NetworkState) -> int:
-        """Every how many steps spikes are exchanged: not more than the shortest delay has."""
+        """Every how many steps spikes are exchanged: not more than the shortest delay has.
+
+        In each, if weights change: a spike goes by those of its own step.
+        """
+        if self.plastic:
+            return 1
         synapses = self.network.synapses.values()
         return period_of(synapses, self.shortest, self._slots(state))
 
@@ -155,7 +174,9 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
             waiting[port] = cut_ring(ring, self._size(port), self.n_devices)
         mail = no_mail(self.network, state, office.period, self.n_devices, dt)
         opened = dict(pushes=pushes, mail=mail, couplings=couplings)
-        state = dataclasses.replace(state, opened=opened)
+        sharding = NamedSharding(self.mesh, PartitionSpec(self.axis))
+        learned = {k: p.open(state.learned[k], sharding) for k, p in self.plastic.items()}
+        state = dataclasses.replace(state, opened=opened, learned=learned)
         return dataclasses.replace(state, populations=populations, waiting=waiting)
 
     def close(self, state: NetworkState) -> NetworkState:
@@ -177,8 +198,9 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
             port: join_ring(rings, self._size(port), self.n_devices)
             for port, rings in waiting.items()
         }
+        learned = {name: p.close(state.learned[name]) for name, p in self.plastic.items()}
         return dataclasses.replace(
-            state, waiting=waiting, overflowed=overflowed, opened=None
+            state, waiting=waiting, overflowed=overflowed, opened=None, learned=learned
         )
 
     def unroll(self, state, inputs, dt):
@@ -195,8 +217,12 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
             state, spikes = self.step(self.open(state, dt), input, dt)
             return self.close(state), spikes
         couplings = state.opened["couplings"]
+        whole = {name: p.whole for name, p in self.plastic.items()}
+        signals, input = modulators(input, whole)
         populations, fired = self.network.advance(state.populations, input, dt, couplings)
         state = self._send(state, populations, fired, dt)
+        learned = learn_all(self.plastic, state, fired, signals, dt)
+        state = dataclasses.replace(state, learned=learned)
         return state, jnp.concatenate([f.spikes for f in fired.values()], axis=-1)
 
     def _send(self, state, populations, fired, dt) -> NetworkState:
@@ -213,7 +239,7 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
                 mail = Mail(mail.own, first(mail.whole))
             now, mail = office.told(emitted, mail, step)
             sent = step + 1 - office.period
-            buffers, credited, late = office.push(buffers, first(pushes), now, sent)
+            buffers, credited, late = office.push(buffers, first(pushes), now, sent, own)
             rings = {port: buffers.pop(port) for port in state.waiting}
             arrived = office.arrive(rings, step)
             if mail is not None:
@@ -221,6 +247,11 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
             return arrived, buffers, stacked(credited), mail, late
 
         one, last = PartitionSpec(self.axis), lambda x: jax.tree.map(self._last, x)
+        pushes = dict(opened["pushes"])
+        own = [name for name, p in self.plastic.items() if not p.whole.shared]
+        for name in self.plastic:
+            w = jnp.moveaxis(state.learned[name].weight, -2, 0)  # devices first
+            pushes[name] = Weights.of(w), pushes[name][1]
         mail = opened["mail"]
         letters = None if mail is None else Mail(last(mail.own), one)
         given = (last(buffers), one, letters, last(emitted), PartitionSpec())
@@ -231,7 +262,7 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
         made = (arrived, last(direct), one, letters, PartitionSpec())
         local = self._on_each(local, given, made)
         arrived, direct, credited, mail, late = local(
-            buffers, opened["pushes"], mail, emitted, state.step
+            buffers, pushes, mail, emitted, state.step
         )
         for port, (_, x) in arrived.items():
             x = x[..., : self._size(port)] + self.network.arrived(populations, port)
@@ -242,7 +273,9 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
         pushes = {
             name: (weights._replace(credited=credited[name]), rows)
             for name, (weights, rows) in opened["pushes"].items()
+            if name not in self.plastic
         }
+        pushes.update({name: opened["pushes"][name] for name in self.plastic})
         return dataclasses.replace(
             state,
             populations=populations,

@@ -1,5 +1,6 @@
 """What each device of a sharded network does in a step: tell, be told, and add up."""
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -64,11 +65,17 @@ class Office(NamedTuple):
         return self.exchange.amounts, self.exchange.active, self.exchange.support
 
     def push(
-        self, buffers: dict[str, Array], pushes: dict[str, Any], now: Received, step: Any
+        self,
+        buffers: dict[str, Array],
+        pushes: dict[str, Any],
+        now: Received,
+        step: Any,
+        own: Iterable[str] = (),
     ) -> tuple[dict[str, Array], dict[str, Any], Int[Array, ""]]:
         """(buffers, `credited` of the weights, overflows) with the spikes `now`, of `step`, in.
 
-        - `pushes`: by projection, its weights and its rows.
+        - `pushes`: by projection, its weights and its rows. `own`: those where each item of a
+          batch has its own weights.
         """
         buffers, credited, sent_by, overflows = dict(buffers), {}, {}, jnp.int32(0)
         for name, (emitter, bounds, port, ordered) in self.routes.items():
@@ -79,7 +86,7 @@ class Office(NamedTuple):
                 sent_by[key] = self._in_order(sent, emitter, bounds) if ordered else sent
             sent, buffer = sent_by[key], buffers[port]
             shift = due(buffer, step, self.blocks[port])
-            buffers[port], weights = send(buffer, sent, weights, shift, rows)
+            buffers[port], weights = send(buffer, sent, weights, shift, rows, name in own)
             credited[name] = weights.credited
             if isinstance(rows, SparseRows):
                 overflows += jnp.any(bits.count(sent.active) > rows.capacity)

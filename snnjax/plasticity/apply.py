@@ -17,12 +17,12 @@ from jaxtyping import Array
 from snnjax.connect import bits
 from snnjax.connect.rows import at
 from snnjax.core.backend import learn_by_event
-from snnjax.plasticity.wiring import Listed, Pairs, size_of
+from snnjax.plasticity.wiring import AbstractList, Listed, Pairs, size_of
 
 
-def update(rule: Any, pairs: Pairs | Listed, own: Any, w: Array, seen: Any, dt: Any):
+def update(rule: Any, pairs: Pairs | AbstractList, own: Any, w: Array, seen: Any, dt: Any):
     """(own, weights) after a step in which synapses see `seen`."""
-    if rule.by_event and learn_by_event(size_of(pairs)):
+    if rule.by_event and pairs.by_event and learn_by_event(size_of(pairs)):
         return own, _by_event(rule, pairs, w, seen, dt)
     return _each(rule, pairs, own, w, seen, dt)
 
@@ -32,7 +32,7 @@ def _each(rule, pairs, own, w, seen, dt):
     return rule.change(own, w, spread(pairs, seen), dt)
 
 
-def spread(pairs: Pairs | Listed, seen: Any) -> Any:
+def spread(pairs: Pairs | AbstractList, seen: Any) -> Any:
     """What is seen of each side, for each synapse."""
     pre = jax.tree.map(pairs.of_pre, (seen.pre_event, seen.pre))
     post = jax.tree.map(pairs.of_post, (seen.post_event, seen.post))

@@ -1,5 +1,7 @@
 """Which neurons each synapse joins, in the two forms that learning runs on."""
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +12,8 @@ class Pairs(eqx.Module):
     """Every source with every target: weights are a matrix [n_pre, n_post]."""
 
     shape: tuple[int, int] = eqx.field(static=True)
+
+    by_event: ClassVar[bool] = True  # whether `apply.py` can loop over rows and columns
 
     def of_pre(self, x: Array) -> Array:
         """One value a source [n_pre], spread over the synapses."""
@@ -23,11 +27,32 @@ class Pairs(eqx.Module):
         return w.sum(-2)
 
 
-class Listed(eqx.Module):
+class AbstractList(eqx.Module):
+    """Synapses with a source `pre` and a target `post` each; a target n_post is none."""
+
+    pre: eqx.AbstractVar[UInt32[Array, "*synapses"]]
+    post: eqx.AbstractVar[UInt32[Array, "*synapses"]]
+    shape: eqx.AbstractVar[tuple[int, int]]
+
+    def of_pre(self, x: Array) -> Array:
+        """One value a source [n_pre], for each synapse."""
+        return x[..., self.pre]
+
+    def of_post(self, x: Array) -> Array:
+        return x.at[..., self.post].get(mode="clip")
+
+    def onto_post(self, w: Array) -> Array:
+        """The sum of one value a synapse over those of each target."""
+        lead = w.shape[: w.ndim - self.post.ndim]
+        zeros = jnp.zeros((*lead, self.shape[1]), w.dtype)
+        return zeros.at[..., self.post].add(w, mode="drop")
+
+
+class Listed(AbstractList):
     """A list of synapses, ordered by source: weights are an array [synapses].
 
     `indptr`, `post` as in `connect/rows.py`. `order` lists the synapses by target, those of
-    target j from `starts[j]` to `starts[j + 1]`, and `pre` is the source of each.
+    target j from `starts[j]` to `starts[j + 1]`.
     """
 
     indptr: UInt32[Array, "n_pre_and_1"]
@@ -35,6 +60,9 @@ class Listed(eqx.Module):
     pre: UInt32[Array, "synapses"]
     order: UInt32[Array, "synapses"]
     starts: UInt32[Array, "n_post_and_1"]
+    shape: tuple[int, int] = eqx.field(static=True)
+
+    by_event: ClassVar[bool] = True
 
     @classmethod
     def of(cls, indptr: Array, post: Array, n_post: int) -> "Listed":
@@ -44,26 +72,19 @@ class Listed(eqx.Module):
         order = jnp.argsort(post, stable=True).astype(jnp.uint32)
         targets = jnp.arange(n_post + 1, dtype=post.dtype)
         starts = jnp.searchsorted(post[order], targets).astype(jnp.uint32)
-        return cls(indptr, post, pre, order, starts)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.indptr.shape[0] - 1, self.starts.shape[0] - 1
-
-    def of_pre(self, x: Array) -> Array:
-        """One value a source [n_pre], for each synapse."""
-        return x[..., self.pre]
-
-    def of_post(self, x: Array) -> Array:
-        # Synapses that no row reaches (of wirings drawn within jit) have no target.
-        return x.at[..., self.post].get(mode="clip")
-
-    def onto_post(self, w: Array) -> Array:
-        """The sum of one value a synapse over those of each target."""
-        zeros = jnp.zeros((*w.shape[:-1], self.shape[1]), w.dtype)
-        return zeros.at[..., self.post].add(w, mode="drop")
+        return cls(indptr, post, pre, order, starts, (n_pre, n_post))
 
 
-def size_of(pairs: Pairs | Listed) -> int:
+class Scattered(AbstractList):
+    """Synapses in any order and shape, which are only visited all at once."""
+
+    pre: UInt32[Array, "*synapses"]
+    post: UInt32[Array, "*synapses"]
+    shape: tuple[int, int] = eqx.field(static=True)
+
+    by_event: ClassVar[bool] = False
+
+
+def size_of(pairs: Pairs | AbstractList) -> int:
     """How many synapses there are."""
-    return int(np.prod(pairs.shape)) if isinstance(pairs, Pairs) else pairs.post.shape[0]
+    return int(np.prod(pairs.shape)) if isinstance(pairs, Pairs) else pairs.post.size
