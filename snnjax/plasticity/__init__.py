@@ -1,11 +1,14 @@
 """Local learning rules: how weights change by the spikes of both sides."""
 
 from snnjax.plasticity.bounds import AbstractBounds, HardBounds, NoBounds, SoftBounds
+from snnjax.plasticity.chronotron import ChronotronE, ChronotronI
 from snnjax.plasticity.homeostasis import Normalised, SynapticScaling
+from snnjax.plasticity.offset_stdp import OffsetSTDP
 from snnjax.plasticity.psd import PSD
 from snnjax.plasticity.rate import BCM, Hebb, Oja
 from snnjax.plasticity.replay import Replayed, replay
 from snnjax.plasticity.resume import MultilayerReSuMe, ReSuMe, hidden_error
+from snnjax.plasticity.reward import RewardModulated
 from snnjax.plasticity.rule import AbstractRule, RuleState, Seen, Signals
 from snnjax.plasticity.span import SPAN
 from snnjax.plasticity.stdp import STDP
@@ -24,15 +27,19 @@ __all__ = [
     "AbstractBounds",
     "AbstractRule",
     "AbstractWrappedRule",
+    "ChronotronE",
+    "ChronotronI",
     "HardBounds",
     "Hebb",
     "InhibitorySTDP",
     "MultilayerReSuMe",
     "NoBounds",
     "Normalised",
+    "OffsetSTDP",
     "Oja",
     "ReSuMe",
     "Replayed",
+    "RewardModulated",
     "RickerWindow",
     "RuleState",
     "Seen",

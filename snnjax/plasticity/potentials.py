@@ -25,8 +25,13 @@ class Potential(NamedTuple):
 
     def value(self, rule: Any) -> Array:
         r"""$V_0 \sum (e^{-s / \tau_m} - e^{-s / \tau_s})$, which peaks at 1 for one spike."""
-        x = rule.tau_m / rule.tau_s
-        return x ** (x / (x - 1)) / (x - 1) * (self.slow - self.fast)
+        return peak_one(rule) * (self.slow - self.fast)
+
+
+def peak_one(rule: Any) -> Array:
+    """$V_0$, with which the potential of one spike peaks at 1."""
+    x = rule.tau_m / rule.tau_s
+    return x ** (x / (x - 1)) / (x - 1)
 
 
 def check_order(rule: Any) -> None:
