@@ -2,6 +2,7 @@
 
 from snnjax.plasticity.bounds import AbstractBounds, HardBounds, NoBounds, SoftBounds
 from snnjax.plasticity.chronotron import ChronotronE, ChronotronI
+from snnjax.plasticity.clopath import Clopath
 from snnjax.plasticity.homeostasis import Normalised, SynapticScaling
 from snnjax.plasticity.offset_stdp import OffsetSTDP
 from snnjax.plasticity.psd import PSD
@@ -29,6 +30,7 @@ __all__ = [
     "AbstractWrappedRule",
     "ChronotronE",
     "ChronotronI",
+    "Clopath",
     "HardBounds",
     "Hebb",
     "InhibitorySTDP",
