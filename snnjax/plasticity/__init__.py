@@ -4,6 +4,7 @@ from snnjax.plasticity.bounds import AbstractBounds, HardBounds, NoBounds, SoftB
 from snnjax.plasticity.chronotron import ChronotronE, ChronotronI
 from snnjax.plasticity.clopath import Clopath
 from snnjax.plasticity.homeostasis import Normalised, SynapticScaling
+from snnjax.plasticity.likelihood import LikelihoodGradient
 from snnjax.plasticity.offset_stdp import OffsetSTDP
 from snnjax.plasticity.psd import PSD
 from snnjax.plasticity.rate import BCM, Hebb, Oja
@@ -13,6 +14,7 @@ from snnjax.plasticity.reward import RewardModulated
 from snnjax.plasticity.rule import AbstractRule, RuleState, Seen, Signals
 from snnjax.plasticity.span import SPAN
 from snnjax.plasticity.stdp import STDP
+from snnjax.plasticity.structural import StructuralPlasticity
 from snnjax.plasticity.supervised_hebb import SupervisedHebb, TeacherForced
 from snnjax.plasticity.tempotron import Tempotron
 from snnjax.plasticity.triplet import TripletSTDP
@@ -34,6 +36,7 @@ __all__ = [
     "HardBounds",
     "Hebb",
     "InhibitorySTDP",
+    "LikelihoodGradient",
     "MultilayerReSuMe",
     "NoBounds",
     "Normalised",
@@ -47,6 +50,7 @@ __all__ = [
     "Seen",
     "Signals",
     "SoftBounds",
+    "StructuralPlasticity",
     "SupervisedHebb",
     "SynapticScaling",
     "TeacherForced",
