@@ -87,7 +87,7 @@ def test_by_event_and_for_each_synapse_are_the_same(bounds, by_event):
     )
     by_event(10**6)
     each = replay(rule, pre, post, 0.5, weights=w).weights
-    np.testing.assert_allclose(events, each, rtol=1e-14)
+    np.testing.assert_allclose(events, each, rtol=1e-14, atol=1e-16)
     if not isinstance(bounds, SoftBounds):
         np.testing.assert_allclose(each, brute_force(pre, post, w, 0.5, rule), rtol=1e-12)
 

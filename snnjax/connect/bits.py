@@ -32,19 +32,38 @@ def count(words: UInt32[Array, "... words"]) -> Int[Array, "..."]:
 
 
 def for_each(words: UInt32[Array, "words"], visit, carry):
-    """`carry = visit(carry, i)` for each active neuron i, a uint32: a loop over set bits."""
-    n_words = np.uint32(words.shape[0])
+    """`carry = visit(carry, i)` for each active neuron i, a uint32: a loop over set bits.
 
-    def word(k, carry):
-        def lowest(left_and_carry):
-            left, carry = left_and_carry
-            bit = lax.population_count((left & (~left + 1)) - 1)
-            return left & (left - 1), visit(carry, bit * n_words + k)
+    Neurons come in the order of words, then of bits; words without a bit cost next to nothing.
+    """
+    n_words = words.shape[0]
+    groups = -(-n_words // BITS)
+    full = jnp.pad(words != 0, (0, groups * BITS - n_words)).reshape(groups, BITS)
+    shifts = jnp.arange(BITS, dtype=jnp.uint32)
+    which = jnp.sum(full.astype(jnp.uint32) << shifts, axis=1, dtype=jnp.uint32)
 
-        word = lax.dynamic_index_in_dim(words, k, keepdims=False)
-        return lax.while_loop(lambda c: c[0] != 0, lowest, (word, carry))[1]
+    def group(j, carry):
+        def word(carry, bit):
+            k = j * np.uint32(BITS) + bit
+            one = lambda carry, bit: visit(carry, bit * np.uint32(n_words) + k)
+            return _each_bit(_at(words, k), one, carry)
 
-    return lax.fori_loop(np.uint32(0), n_words, word, carry)
+        return _each_bit(_at(which, j), word, carry)
+
+    return lax.fori_loop(np.uint32(0), np.uint32(groups), group, carry)
+
+
+def _each_bit(word: UInt32[Array, ""], visit, carry):
+    def lowest(left_and_carry):
+        left, carry = left_and_carry
+        bit = lax.population_count((left & (~left + 1)) - 1)
+        return left & (left - 1), visit(carry, bit)
+
+    return lax.while_loop(lambda c: c[0] != 0, lowest, (word, carry))[1]
+
+
+def _at(x, i):
+    return lax.dynamic_index_in_dim(x, i, keepdims=False)
 
 
 def listed(words: UInt32[Array, "words"], n: int) -> tuple[UInt32[Array, "n"], Array]:

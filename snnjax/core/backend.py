@@ -58,7 +58,7 @@ def list_capacity(n: int) -> int:
 
 
 # Up to so many synapses a learning rule visits them all faster than by event.
-EACH_UP_TO = 2048
+EACH_UP_TO = 64
 
 
 def learn_by_event(n_synapses: int) -> bool:
