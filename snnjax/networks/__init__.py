@@ -13,6 +13,8 @@ from snnjax.networks.potjans_diesmann_2014 import potjans_diesmann
 from snnjax.networks.projection import Projection
 from snnjax.networks.ring_attractor import direction, ring_attractor
 from snnjax.networks.shard import ShardedNetwork
+from snnjax.networks.song_abbott_2000 import song_abbott
+from snnjax.networks.source import Relay
 from snnjax.networks.start import initial_state
 from snnjax.networks.state import NetworkState
 
@@ -23,6 +25,7 @@ __all__ = [
     "NetworkState",
     "Population",
     "Projection",
+    "Relay",
     "ShardedNetwork",
     "brunel",
     "coba",
@@ -37,4 +40,5 @@ __all__ = [
     "potjans_diesmann",
     "ring_attractor",
     "simulate_events",
+    "song_abbott",
 ]
