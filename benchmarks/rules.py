@@ -39,6 +39,7 @@ RULES = {
     "PSD": p.PSD(0.5),
     "Chronotron E": p.ChronotronE(0.5),
     "Chronotron I": p.ChronotronI(0.2),
+    "likelihood": p.LikelihoodGradient(3.0, 0.25, 0.05, 1.0),
 }
 
 

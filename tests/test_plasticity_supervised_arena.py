@@ -59,7 +59,9 @@ def test_jitter_moves_spikes_of_each_pattern(arena):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["ReSuMe", "SPAN", "PSD", "Chronotron E", "Chronotron I"])
+@pytest.mark.parametrize(
+    "name", ["ReSuMe", "SPAN", "PSD", "Chronotron E", "Chronotron I", "likelihood"]
+)
 def test_the_association_is_learned(arena, name):
     row = arena.associate(name)
     assert np.median(row.score) >= 0.95
