@@ -5,6 +5,7 @@ from snnjax.plot.layers import layers, save
 from snnjax.plot.membrane import action_potential, membrane
 from snnjax.plot.networks import connectivity, histogram
 from snnjax.plot.planes import phase_plane
+from snnjax.plot.plasticity import receptive_fields, stdp_window
 from snnjax.plot.spikes import fi_curve, isi_histogram, raster
 from snnjax.plot.style import COLOURS
 from snnjax.plot.tables import confusion_matrix, heatmap, learning_curve
@@ -25,8 +26,10 @@ __all__ = [
     "membrane",
     "phase_plane",
     "raster",
+    "receptive_fields",
     "save",
     "spectrum",
+    "stdp_window",
     "steady_states",
     "traces",
 ]
