@@ -79,7 +79,7 @@ def descend(net, weight, opt_state, images, labels, key):
 
 def main(cells=100, rule="stdp", epochs=6, batch=20, seed=0, figure=None) -> float:
     (x, y), _, test = snn.datasets.digits(seed)
-    stdp = OffsetSTDP(0.05 * batch, 0.2, bounds=HardBounds(0, TOTAL / 10))
+    stdp = OffsetSTDP(0.05 * min(batch, 20), 0.2, bounds=HardBounds(0, TOTAL / 10))
     key, local = jax.random.key(seed), rule == "stdp"
     net = network(cells, stdp if local else None, key)
     weight, theta = net.synapses[NAME].start(), jnp.zeros(cells)
