@@ -16,6 +16,7 @@ from snnjax.plasticity.span import SPAN
 from snnjax.plasticity.stdp import STDP
 from snnjax.plasticity.structural import StructuralPlasticity
 from snnjax.plasticity.supervised_hebb import SupervisedHebb, TeacherForced
+from snnjax.plasticity.swat import SWAT
 from snnjax.plasticity.tempotron import Tempotron
 from snnjax.plasticity.triplet import TripletSTDP
 from snnjax.plasticity.vogels import InhibitorySTDP
@@ -27,6 +28,7 @@ __all__ = [
     "PSD",
     "SPAN",
     "STDP",
+    "SWAT",
     "AbstractBounds",
     "AbstractRule",
     "AbstractWrappedRule",
