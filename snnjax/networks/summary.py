@@ -26,7 +26,7 @@ class PopulationRow(NamedTuple):
 class ProjectionRow(NamedTuple):
     """A projection: `weight` and `delay` (ms) as text, `out_degree` the mean of its sources.
 
-    `bytes` is what it holds; a run makes 4 more a synapse with "sparse" if delays differ, and a
+    `operator` also names a learning rule. `bytes` is what it holds; a run makes 4 more a synapse with "sparse" if delays differ, and a
     matrix with "dense".
     `events_per_step`: synapses that a spike passes; of all synapses if they are graded or gap
     junctions. None where no rate is known.
@@ -129,8 +129,11 @@ def _projection(
         degrees = np.diff(np.asarray(s.indptr)).astype(np.int64)
     else:
         degrees = np.full(s.shape[0], s.shape[1])
-    n = int(degrees.sum())
+    n, learns = int(degrees.sum()), s.learning is not None
     held = s.weight, s.delay, s.post, s.indptr, s.counts
+    listed = s.by_target  # of a plastic projection; it shares `post` and `indptr`
+    if listed is not None:
+        held = *held, listed.pre, listed.order, listed.starts
     size = sum(x.nbytes for x in jax.tree.leaves(held))
     first, last = s.ends.source_slice
     if gap or (s.release is not None and not s.release.event):
@@ -148,7 +151,7 @@ def _projection(
         float(degrees.mean()),
         _values(s.weight),
         "none" if gap else "1 step" if s.delay is None else f"{_values(s.delay)} ms",
-        "gap" if gap else s.operator,
+        "gap" if gap else s.operator + (f", {type(s.learning).__name__}" * learns),
         size,
         size / n if n else math.nan,
         events,
