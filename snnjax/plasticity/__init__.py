@@ -3,6 +3,7 @@
 from snnjax.plasticity.bounds import AbstractBounds, HardBounds, NoBounds, SoftBounds
 from snnjax.plasticity.chronotron import ChronotronE, ChronotronI
 from snnjax.plasticity.clopath import Clopath
+from snnjax.plasticity.dl_resume import DLReSuMe
 from snnjax.plasticity.homeostasis import Normalised, SynapticScaling
 from snnjax.plasticity.likelihood import LikelihoodGradient
 from snnjax.plasticity.offset_stdp import OffsetSTDP
@@ -35,6 +36,7 @@ __all__ = [
     "ChronotronE",
     "ChronotronI",
     "Clopath",
+    "DLReSuMe",
     "HardBounds",
     "Hebb",
     "InhibitorySTDP",

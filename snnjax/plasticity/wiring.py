@@ -26,6 +26,10 @@ class Pairs(eqx.Module):
         """The sum of one value a synapse over those of each target."""
         return w.sum(-2)
 
+    def largest_onto_post(self, x: Array) -> Array:
+        """The largest of one value a synapse, at least 0, over those of each target."""
+        return x.max(-2, initial=0)
+
 
 class AbstractList(eqx.Module):
     """Synapses with a source `pre` and a target `post` each; a target n_post is none."""
@@ -46,6 +50,11 @@ class AbstractList(eqx.Module):
         lead = w.shape[: w.ndim - self.post.ndim]
         zeros = jnp.zeros((*lead, self.shape[1]), w.dtype)
         return zeros.at[..., self.post].add(w, mode="drop")
+
+    def largest_onto_post(self, x: Array) -> Array:
+        """The largest of one value a synapse, at least 0, over those of each target."""
+        zeros = jnp.zeros((*x.shape[:-1], self.shape[1]), x.dtype)
+        return zeros.at[..., self.post].max(x, mode="drop")
 
 
 class Listed(AbstractList):

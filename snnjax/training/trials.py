@@ -102,11 +102,12 @@ def _learn(rule, cells, inputs, targets, w, modulators, dt, sigma, epochs) -> Tr
         pre, modulators = now
         here = receptor.arrive(state.receptors[port], arriving)
         state, fired = cells.step(state._replace(receptors={port: here}), [], dt)
-        sent = pre @ w
         v = getattr(state.neuron, "v", None)
         signals = Signals(pre, fired.spikes, w, modulators, v)
-        rule_state, w = rule.step(rule_state, signals, dt)
-        return (state, rule_state, w, sent), fired.spikes
+        rule_state, learned = rule.step(rule_state, signals, dt)
+        # A rule that learns delays says itself what arrives.
+        sent = rule.sent(rule_state.own, w) if hasattr(rule, "sent") else pre @ w
+        return (state, rule_state, learned, sent), fired.spikes
 
     def trial(carry, data):
         own, w = carry

@@ -1,0 +1,131 @@
+"""Delay-learning ReSuMe: against a loop over arrivals, and beside ReSuMe on its task."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import snnjax as snn
+from snnjax.plasticity import DLReSuMe, ReSuMe, replay
+from snnjax.plasticity.wiring import Listed, Pairs
+
+DT, STEPS = 0.5, 240
+
+
+def draw(seed):
+    rng = np.random.default_rng(seed)
+    pre = (rng.random((STEPS, 8)) < 0.03).astype(float)
+    out, target = ((rng.random((STEPS, 3)) < 0.03).astype(float) for _ in range(2))
+    end = np.zeros((STEPS, 3))
+    end[STEPS // 2 - 1] = end[-1] = 1
+    return pre, out, target, end, rng.normal(size=(8, 3))
+
+
+def run(rule, pre, out, target, end, w):
+    return replay(rule, pre, out, DT, weights=w, target=target, end=end)
+
+
+def brute_force(pre, out, target, end, w, lead, most):
+    """(weights, delays in steps): every synapse has a list of what arrived when."""
+    w, delay = w.copy(), np.zeros(w.shape, int)
+    arrived = {pair: [] for pair in np.ndindex(*w.shape)}
+    moved, begin = set(), 0
+    for step in range(STEPS):
+        error, was = target[step] - out[step], delay.copy()
+        for (i, j), times in arrived.items():
+            ago = (step - np.array(times)) * DT
+            w[i, j] += error[j] * (0.02 + 0.3 * np.exp(-ago / 5).sum())
+        for j in np.flatnonzero(error):
+            if end[step, j]:
+                continue
+            free = {}
+            for i in range(len(w)):
+                same = w[i, j] >= 0 if error[j] > 0 else w[i, j] < 0
+                if same and (i, j) not in moved and arrived[i, j]:
+                    shift = step - arrived[i, j][-1] - lead
+                    if shift > 0 and shift + delay[i, j] <= most:
+                        free[i] = shift
+            for i, shift in free.items():
+                if shift == min(free.values()):
+                    delay[i, j] += shift
+                    moved.add((i, j))
+        for (i, j), times in arrived.items():
+            sent = step - was[i, j]
+            if sent >= begin and pre[sent, i]:
+                times.append(step)
+            if end[step, j]:
+                times.clear()
+        begin = step + 1 if end[step].any() else begin
+    return w, delay
+
+
+@pytest.mark.parametrize(("seed", "lead", "most"), [(0, 2, 20), (1, 0, 12), (2, 6, 30)])
+def test_it_is_a_loop_over_arrivals(seed, lead, most):
+    data = draw(seed)
+    rule = DLReSuMe(0.02, 0.3, 5.0, lead * DT, max_delay=most * DT)
+    got = run(rule, *data)
+    w, delay = brute_force(*data, lead, most)
+    np.testing.assert_allclose(got.state.own.delay, delay * DT, rtol=1e-12)
+    np.testing.assert_allclose(got.weights, w, rtol=1e-9)
+    assert 3 <= (delay > 0).sum() < delay.size
+
+
+def test_without_room_for_delays_it_is_resume():
+    pre, out, target, end, w = draw(3)
+    end = 0 * end
+    plain = replay(ReSuMe(), pre, out, DT, weights=w, target=target).weights
+    same = run(DLReSuMe(max_delay=0.0), pre, out, target, end, w).weights
+    np.testing.assert_allclose(same, plain, rtol=1e-12)
+    moved = run(DLReSuMe(), pre, out, target, end, w).weights
+    assert np.abs(moved - plain).max() > 1e-3
+
+
+def test_learned_delays_are_those_that_spikes_arrive_with():
+    """One input, delayed in the first trial, makes the neuron fire later in the second."""
+    cell = snn.LIF(10.0, 1.0, 0.0, threshold=5.0, v_reset=0.0)
+    cells = snn.Population(cell, 1, snn.Exponential(5.0))
+    x, y = np.zeros((1, 60, 1)), np.zeros((1, 60, 1))
+    x[0, 10], y[0, 25] = 1, 1
+    rule = DLReSuMe(0.0, 0.0, lead=4.0, max_delay=20.0)
+    result = snn.learn_trials(rule, cells, x, y, 1.0, epochs=3, weights=[[40.0]])
+    first = np.argmax(np.asarray(result.spikes)[:, 0, :, 0], 1)
+    assert first[1] - first[0] == 25 - 10 - 4 and first[2] == first[1]
+
+
+def test_delays_save_epochs():
+    tasks = [snn.datasets.spike_pattern_association(seed) for seed in range(6)]
+    x, y = (np.stack([getattr(t, name) for t in tasks]) for name in ("inputs", "targets"))
+    w = np.random.default_rng(0).uniform(0, 4, (6, 400, 1))
+    cells = snn.Population(
+        snn.LIF(10.0, 1.0, 0.0, threshold=20.0, v_reset=0.0), 1, snn.Exponential(5.0)
+    )
+
+    def epochs(rule):
+        one = lambda x, y, w: snn.learn_trials(rule, cells, x, y, 1.0, epochs=70, weights=w)
+        r = np.median(jax.jit(jax.vmap(one))(x, y, w).correlation[..., 0, 0], 0)
+        assert r.max() >= 0.95
+        return np.argmax(r >= 0.95)
+
+    assert epochs(DLReSuMe(0.01, 0.1)) < epochs(ReSuMe(0.01, 0.1))
+
+
+def test_the_largest_of_a_target_in_both_forms():
+    rng = np.random.default_rng(4)
+    there = rng.random((6, 4)) < 0.5
+    there[:, 3] = False
+    x = np.where(there, rng.random((6, 4)), 0)
+    indptr = np.concatenate([[0], there.sum(1).cumsum()]).astype(np.uint32)
+    post = jnp.asarray(np.nonzero(there)[1], jnp.uint32)
+    listed = Listed.of(jnp.asarray(indptr), post, 4)
+    expected = x.max(0)
+    np.testing.assert_array_equal(Pairs((6, 4)).largest_onto_post(jnp.asarray(x)), expected)
+    np.testing.assert_array_equal(listed.largest_onto_post(jnp.asarray(x[there])), expected)
+
+
+def test_bad_input_is_refused():
+    with pytest.raises(ValueError, match="max_delay must be at least 0 ms"):
+        DLReSuMe(max_delay=-1.0)
+    with pytest.raises(
+        ValueError, match=r"max_delay=1\.2 ms must be a whole number of steps"
+    ):
+        run(DLReSuMe(max_delay=1.2), *draw(0))
