@@ -123,6 +123,33 @@ def test_a_batch_is_each_item(by_event):
         np.testing.assert_allclose(together[k], run(pre[k], post[k]), rtol=1e-14)
 
 
+def test_batches_over_anything_and_of_batches_are_each_item(by_event):
+    """By event, of weights alone, of a constant, of batches, and their gradients."""
+    rng = np.random.default_rng(3)
+    pre, post = trains(rng, 6), trains(rng, 4)
+    w = rng.uniform(0.2, 0.8, (3, 2, 6, 4))
+    a, teacher = np.array([0.01, 0.05, 0.2]), trains(rng, 4)
+    stdp = lambda w, a: replay(STDP(a_plus=a), pre, post, 0.5, weights=w).weights
+    resume = lambda w, a: (
+        replay(plasticity.ReSuMe(a=a), pre, post, 0.5, weights=w, target=teacher).weights
+    )
+    for run in (stdp, resume):
+        both = jax.vmap(run)(w[:, 0], a)
+        nested = jax.vmap(jax.vmap(run, (0, None)))(w, a)
+        only = jax.vmap(run, (None, 0))(w[0, 0], a)
+        slopes = jax.vmap(jax.grad(lambda w, a, run=run: run(w, a).sum(), argnums=1))(
+            w[:, 0], a
+        )
+        for k in range(3):
+            close = functools.partial(np.testing.assert_allclose, rtol=1e-13)
+            close(both[k], run(w[k, 0], a[k]))
+            close(only[k], run(w[0, 0], a[k]))
+            close(nested[k, 1], run(w[k, 1], a[k]))
+            h = 1e-6
+            up, down = (run(w[k, 0], a[k] + s * h).sum() for s in (1, -1))
+            close(slopes[k], (up - down) / (2 * h), rtol=1e-5, atol=1e-6)
+
+
 # Plastic projections
 
 

@@ -2,7 +2,7 @@ r"""A learning rule on all synapses: for every one in each step, or row and colu
 
 Both give the same weights. By event a step costs in proportion to the spikes: an event of a
 source touches its row, one of a target its column. Derivatives are those of the form that
-visits every synapse, and so is a batch.
+visits every synapse, and so are batches of lists, and batches of batches.
 """
 
 from functools import partial
@@ -52,14 +52,18 @@ def _by_event(rule, pairs, w, seen, dt):
     @jax.custom_batching.custom_vmap
     def events(*leaves):
         rule, pairs, w, seen, _ = whole(leaves)
-        run = _listed_events if isinstance(pairs, Listed) else _matrix_events
-        return run(rule, pairs, w, seen)
+        if isinstance(pairs, Listed):
+            return _listed_events(rule, pairs, w, seen)
+        one = jax.tree.map(lambda x: x[None], (w, seen.pre_event, seen.post_event))
+        return _matrix_events(lambda _: (rule, seen), *one)[0]
 
     @events.def_vmap
     def _(size, batched, *leaves):
-        del size
-        axes = [0 if b else None for b in batched]
-        return jax.vmap(every, in_axes=axes)(*leaves), True
+        if not isinstance(pairs, Listed):
+            return _batch(
+                every, partial(_batched_events, whole, size, batched), batched, leaves
+            )
+        return _vmapped(every, batched)(*leaves), True
 
     @jax.custom_jvp
     def differentiable(*leaves):
@@ -72,28 +76,74 @@ def _by_event(rule, pairs, w, seen, dt):
     return differentiable(*leaves)
 
 
-def _matrix_events(rule, pairs, w, seen):
-    """Rows of active sources, then columns of active targets."""
-    n_pre, n_post = pairs.shape
+def _vmapped(function, batched):
+    return jax.vmap(function, in_axes=[0 if b else None for b in batched])
 
-    def row(w, i):
-        old = lax.dynamic_slice(w, (i, np.uint32(0)), (1, n_post))
+
+def _batch(every, events, batched, leaves):
+    """By event, or for each synapse where the batch is one of batches."""
+    once = jax.custom_batching.custom_vmap(events)
+
+    @once.def_vmap
+    def _(size, again, *leaves):
+        del size
+        return _vmapped(_vmapped(every, batched), again)(*leaves), True
+
+    return once(*leaves), True
+
+
+def _batched_events(whole, size, batched, *leaves):
+    """By event in all items of a batch."""
+
+    def item(k):
+        rule, _, _, seen, _ = whole(
+            [at(x, k) if b else x for x, b in zip(leaves, batched, strict=True)]
+        )
+        return rule, seen
+
+    def arrays(*leaves):
+        _, _, w, seen, _ = whole(leaves)
+        return w, seen.pre_event, seen.post_event
+
+    axes = [0 if b else None for b in batched]
+    return _matrix_events(item, *jax.vmap(arrays, axes, axis_size=size)(*leaves))
+
+
+def _matrix_events(item, w, pre_event, post_event):
+    """Rows of active sources, then columns of active targets.
+
+    `w` [items, n_pre, n_post]; `item(k)` gives the rule and what is seen in item k.
+    """
+    n_items, n_pre, n_post = w.shape
+    zero = np.uint32(0)
+
+    def place(number, n):
+        number_of = lambda n: (number // np.uint32(n), number % np.uint32(n))
+        return (zero, number) if n_items == 1 else number_of(n)
+
+    def row(w, number):
+        k, i = place(number, n_pre)
+        rule, seen = item(k)
+        old = lax.dynamic_slice(w, (k, i, zero), (1, 1, n_post))
         pre = jax.tree.map(lambda x: at(x, i), seen.pre)
-        change = at(seen.pre_event, i) * rule.on_pre(old, pre, _row(seen.post))
-        new = rule.bounds.apply(old, change)
-        return lax.dynamic_update_slice(w, new, (i, np.uint32(0)))
+        change = at(seen.pre_event, i) * rule.on_pre(old[0], pre, _row(seen.post))
+        new = rule.bounds.apply(old[0], change)[None]
+        return lax.dynamic_update_slice(w, new, (k, i, zero))
 
-    def column(w, j):
-        old = lax.dynamic_slice(w, (np.uint32(0), j), (n_pre, 1))
+    def column(w, number):
+        k, j = place(number, n_post)
+        rule, seen = item(k)
+        old = lax.dynamic_slice(w, (k, zero, j), (1, n_pre, 1))
         post = jax.tree.map(lambda x: at(x, j), seen.post)
-        change = at(seen.post_event, j) * rule.on_post(old, _column(seen.pre), post)
-        new = rule.bounds.apply(old, change)
-        return lax.dynamic_update_slice(w, new, (np.uint32(0), j))
+        change = at(seen.post_event, j) * rule.on_post(old[0], _column(seen.pre), post)
+        new = rule.bounds.apply(old[0], change)[None]
+        return lax.dynamic_update_slice(w, new, (k, zero, j))
 
+    rule, _ = item(zero)
     if rule.on_pre is not None:
-        w = bits.for_each(bits.pack(seen.pre_event != 0), row, w)
+        w = bits.for_each(bits.pack(pre_event.reshape(-1) != 0), row, w)
     if rule.on_post is not None:
-        w = bits.for_each(bits.pack(seen.post_event != 0), column, w)
+        w = bits.for_each(bits.pack(post_event.reshape(-1) != 0), column, w)
     return w
 
 
