@@ -19,6 +19,9 @@ V = (
 )
 
 
+learn = jax.jit(lambda rule, pre, post, v: replay(rule, pre, post, DT, v=v).weights)
+
+
 def brute_force(pre, post, v, u_ref=None, delay=5.0):
     """By sums over all earlier steps and spikes."""
     held, late = round(2.0 / DT), round(delay / DT)
@@ -65,12 +68,12 @@ def test_a_potential_with_spikes_of_its_own_is_taken_as_it_is():
 
 def pairings(frequency, gap, n=20):
     """The change by `n` pairs; each spike leaves the target depolarised by 15 mV, for 40 ms."""
-    pre, post = np.zeros((2, round(1000 * n / frequency / DT) + 100))
+    pre, post = np.zeros((2, 80_100))  # of one size, so compiled once
     at = np.rint(np.arange(n) * 1000 / frequency / DT).astype(int) + 40
     pre[at] = post[at + round(gap / DT)] = 1
     after = 15 * np.exp(-np.arange(800) * DT / 40)
     v = -70.6 + np.convolve(post, after)[: len(post)]
-    return float(replay(Clopath(bounds=NoBounds()), pre, post, DT, v=v).weights[0, 0])
+    return float(learn(Clopath(bounds=NoBounds()), pre, post, v)[0, 0])
 
 
 def test_pairs_potentiate_only_at_high_frequency():

@@ -1,4 +1,4 @@
-"""STDP by a window of any form, of triplets, and of inhibitory synapses."""
+"""STDP by a window of any form; what all rules of pairs and triplets have in common."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,6 @@ import pytest
 import snnjax as snn
 from snnjax.plasticity import (
     STDP,
-    HardBounds,
     InhibitorySTDP,
     NoBounds,
     RickerWindow,
@@ -81,8 +80,7 @@ def test_the_triphasic_window_changes_sign_twice():
     assert window(15.0) > 0 > max(window(-5.0), window(40.0))
 
 
-@pytest.mark.parametrize("lazy", [False, True])
-@pytest.mark.parametrize("name", WINDOWS)
+@pytest.mark.parametrize(("name", "lazy"), [("triphasic", True), ("ricker", False)])
 def test_many_spikes_add_up_over_pairs(name, lazy):
     window, expected = WINDOWS[name]
     pre, post = trains(0, 4), trains(1, 3)
@@ -141,116 +139,6 @@ def test_windows_see_late_spikes_of_a_delayed_projection():
     assert abs(expected.weights).min() > 0.01
 
 
-# Triplets
-
-SETS = {
-    "minimal": TripletSTDP.visual_cortex(bounds=NoBounds()),
-    "full": TripletSTDP.visual_cortex(full=True, bounds=NoBounds()),
-    "hippocampus": TripletSTDP.hippocampus(bounds=NoBounds()),
-    "nearest": TripletSTDP(1e-3, 5e-3, 7e-3, 2e-3, bounds=NoBounds(), pairing="nearest"),
-}
-
-
-@pytest.mark.parametrize("name", SETS)
-def test_triplets_add_up_over_spikes(name):
-    rule = SETS[name]
-    p = {k: float(v) for k, v in vars(rule).items() if k.startswith(("a", "tau"))}
-
-    def trace(spikes, t, tau):
-        ago = t - spikes[spikes < t - 1e-9]
-        ago = ago[-1:] if rule.pairing == "nearest" else ago
-        return np.exp(-ago / tau).sum()
-
-    def one(first, second):
-        up = sum(
-            trace(first, t, p["tau_plus"])
-            * (p["a2_plus"] + p["a3_plus"] * trace(second, t, p["tau_y"]))
-            for t in second
-        )
-        down = sum(
-            trace(second, t, p["tau_minus"])
-            * (p["a2_minus"] + p["a3_minus"] * trace(first, t, p["tau_x"]))
-            for t in first
-        )
-        return up - down
-
-    pre, post = trains(4, 3), trains(5, 2)
-    expected = each(pre, post, one)
-    np.testing.assert_allclose(replay(rule, pre, post, DT).weights, expected, rtol=1e-9)
-
-
-def pairings(rule, frequency, gap=10.0, dt=5.0, n=60):
-    """The change by `n` pairs, the target `gap` ms after the source."""
-    pre, post = np.zeros((2, round(1000 * n / frequency / dt) + 20))
-    steps = np.rint(np.arange(n) * 1000 / frequency / dt).astype(int) + 4
-    pre[steps] = post[steps + round(gap / dt)] = 1
-    return float(replay(rule, pre, post, dt).weights[0, 0])
-
-
-@pytest.mark.parametrize(
-    ("frequency", "expected"), [(0.1, 0.0), (10, 0.119), (40, 0.532), (50, 0.763)]
-)
-def test_what_pairing_does_depends_on_its_frequency(frequency, expected):
-    assert pairings(SETS["minimal"], frequency) == pytest.approx(expected, abs=5e-4)
-
-
-def test_post_before_pre_depresses_at_low_frequency_and_not_at_high():
-    low, high = (pairings(SETS["minimal"], f, gap=-10.0) for f in (10, 50))
-    assert low < -0.2 and high > 0.2
-
-
-# Inhibition
-
-
-def test_inhibitory_pairs_add_up():
-    rule = InhibitorySTDP(0.03, 15.0, 8.0, bounds=NoBounds())
-
-    def one(first, second):
-        pairs = np.exp(-abs(first[:, None] - second[None, :]) / 15.0).sum()
-        return 0.03 * (pairs - 2 * 8e-3 * 15.0 * len(first))
-
-    pre, post = trains(6, 4), trains(7, 3)
-    got = replay(rule, pre, post, DT).weights
-    np.testing.assert_allclose(got, each(pre, post, one), rtol=1e-9, atol=1e-13)
-
-
-@pytest.mark.parametrize("rate", [5.0, 15.0])
-def test_inhibition_brings_a_neuron_to_its_rate(rate):
-    """Excitation alone gives above 40 Hz; the plastic inhibition starts at 0."""
-    source = lambda n, hz, seed: snn.Population(
-        snn.inputs.poisson(hz, shape=(n,), key=jax.random.key(seed)), n
-    )
-    receptors = dict(
-        exc=snn.Exponential(5.0, e_rev=0.0), inh=snn.Exponential(10.0, e_rev=-80.0)
-    )
-    lif = snn.LIF(20.0, 10.0, -60.0, threshold=-50.0, v_reset=-60.0, t_ref=5.0)
-    rule = InhibitorySTDP(0.005, 20.0, rate, bounds=HardBounds(0.0, 50.0))
-    join = lambda source, **kwargs: snn.Projection(
-        source, "cell", snn.connect.AllToAll(), **kwargs
-    )
-    net = snn.Network(
-        dict(
-            e=source(100, 10.0, 1),
-            i=source(100, 20.0, 2),
-            cell=snn.Population(lif, 1, receptors),
-        ),
-        [
-            join("e", weight=1.0, receptor="exc"),
-            join("i", weight=0.0, receptor="inh", learning=rule),
-        ],
-        key=jax.random.key(0),
-    )
-    count = lambda n, **kwargs: snn.simulate(
-        net, {}, DT, n_steps=n, record=snn.Trace(), **kwargs
-    )
-    first = count(2000)
-    before = first.ys[:, -1].sum()  # in 1 s
-    settled = count(100_000, state=first.state)
-    after = settled.ys[20_000:, -1].sum() / 40.0  # Hz, over 40 s
-    assert before > 40
-    assert after == pytest.approx(rate, rel=0.1)
-
-
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -277,17 +165,20 @@ RULES = [WindowSTDP(TriphasicWindow(), 20.0), TripletSTDP(), InhibitorySTDP()]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: type(rule).__name__)
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
-def test_dtypes_batches_and_gradients(rule, dtype):
-    rule = jax.tree.map(lambda x: x.astype(dtype), rule)
-    pre = np.stack([trains(s, 4, 60, 0.1) for s in (0, 1)]).astype(dtype)
-    post = np.stack([trains(s, 3, 60, 0.1) for s in (2, 3)]).astype(dtype)
-    run = jax.jit(
-        lambda rule, *trains: replay(rule, *trains, DT, weights=dtype(0.5)).weights
-    )
+def test_dtypes_batches_and_gradients(rule):
+    pre = np.stack([trains(s, 4, 60, 0.1) for s in (0, 1)])
+    post = np.stack([trains(s, 3, 60, 0.1) for s in (2, 3)])
+
+    @jax.jit
+    def run(rule, pre, post):
+        return replay(rule, pre, post, DT, weights=jnp.asarray(0.5, pre.dtype)).weights
+
     together = jax.vmap(run, (None, 0, 0))(rule, pre, post)
-    assert together.dtype == dtype
-    for k in range(2):
-        np.testing.assert_allclose(together[k], run(rule, pre[k], post[k]), rtol=1e-5)
-    grads = jax.tree.leaves(jax.grad(lambda rule: run(rule, pre[0], post[0]).mean())(rule))
+    one = run(rule, pre[1], post[1])
+    np.testing.assert_allclose(together[1], one, rtol=1e-12)
+    grads = jax.tree.leaves(jax.grad(lambda rule: run(rule, pre[1], post[1]).mean())(rule))
     assert all(np.isfinite(g).all() for g in grads) and any(abs(g) > 0 for g in grads)
+    rule = jax.tree.map(lambda x: x.astype(jnp.float32), rule)
+    narrow = run(rule, pre[1].astype("f4"), post[1].astype("f4"))
+    assert narrow.dtype == jnp.float32
+    np.testing.assert_allclose(narrow, one, rtol=1e-5)

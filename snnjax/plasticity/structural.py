@@ -10,22 +10,24 @@ from jaxtyping import Array, Bool, Float, Int
 from snnjax.core import checks
 from snnjax.core.parameters import parameter
 from snnjax.plasticity.rule import AbstractRule, RuleState
-from snnjax.plasticity.wiring import Pairs
+from snnjax.plasticity.wiring import AbstractList, Pairs
 from snnjax.plasticity.wrapped import AbstractWrappedRule, check_every, due
 
 
 class Rewired(NamedTuple):
     rule: Any  # what the rule within keeps of each synapse
-    there: Bool[Array, "n_pre n_post"]  # whether there is a synapse
+    there: Bool[Array, "..."]  # whether there is a synapse
 
 
 class StructuralPlasticity(AbstractWrappedRule):
     r"""A rule on a part of all pairs: weak synapses are pruned and as many grown elsewhere.
 
-    A projection that joins all pairs has synapses where its weight is not 0 at the start; the
-    other places are free, and their weights 0. Each `every` ms, synapses with $|w| < threshold$
-    go, and their target grows as many at places drawn at random, first of those that were free,
-    with the weight `start`. So each target keeps its number of synapses.
+    The pairs that a projection joins are places, all of `AllToAll` or fewer. There is a synapse
+    where the weight is not 0 at the start; other places are free, and their weights 0. Each
+    `every` ms, synapses with $|w| < threshold$ go, and their target grows as many at places drawn
+    at random, first of those that were free, with the weight `start`. So each target keeps its
+    number of synapses. Items of a batch are rewired each by its own weights: not for those that
+    are `shared`.
 
         rule = StructuralPlasticity(STDP(), key=jax.random.key(0))
         weight = rule.draw(n_pre, n_post, n_synapses)  # of each target
@@ -72,7 +74,7 @@ class StructuralPlasticity(AbstractWrappedRule):
         """Weights of `start` at `n_synapses` random places of each target, and 0 elsewhere."""
         checks.at_most(n_synapses, n_pre, "StructuralPlasticity.draw: n_synapses")
         score = jax.random.uniform(jax.random.fold_in(self.key, 0), (n_pre, n_post))
-        return jnp.where(_rank(score) < n_synapses, self.start, 0)
+        return jnp.where(_rank(score, Pairs(score.shape)) < n_synapses, self.start, 0)
 
     @property
     def by_event(self):
@@ -91,12 +93,7 @@ class StructuralPlasticity(AbstractWrappedRule):
         kept, learned = self.rule.change(own.rule, w, seen, dt)
         return own._replace(rule=kept), jnp.where(own.there, learned, 0)
 
-    def settle(self, state: RuleState, w, pairs, dt):
-        if not isinstance(pairs, Pairs):
-            raise ValueError(
-                "StructuralPlasticity needs a projection that joins all pairs, as free places "
-                "are pairs too: AllToAll(), with weights of 0 where there is no synapse."
-            )
+    def settle(self, state: RuleState, w, pairs: Pairs | AbstractList, dt):
         own: Rewired = state.own
         state, w = super().settle(state._replace(own=own.rule), w, pairs, dt)
         steps, start = state.traces.mine, self.start.astype(w.dtype)
@@ -106,7 +103,8 @@ class StructuralPlasticity(AbstractWrappedRule):
             weak = there & (abs(w) < self.threshold)
             # Ranked by chance: free places, then those just left, then what is taken.
             score = jax.random.uniform(jax.random.fold_in(self.key, steps), w.shape)
-            grown = _rank(score + weak + 2 * (there & ~weak)) < weak.sum(0)
+            rank = _rank(score + weak + 2 * (there & ~weak), pairs)
+            grown = rank < pairs.of_post(pairs.onto_post(weak.astype(rank.dtype)))
             w = jnp.where(weak, 0, w)
             return there & ~weak | grown, jnp.where(grown, start, w)
 
@@ -115,6 +113,11 @@ class StructuralPlasticity(AbstractWrappedRule):
         return state._replace(own=Rewired(state.own, there)), w
 
 
-def _rank(score: Float[Array, "n_pre n_post"]) -> Int[Array, "n_pre n_post"]:
-    """The place of each source in the order of a target's scores."""
-    return jnp.argsort(jnp.argsort(score, axis=0), axis=0)
+def _rank(score: Float[Array, "..."], pairs: Pairs | AbstractList) -> Int[Array, "..."]:
+    """The place of each synapse in the order of its target's scores."""
+    if isinstance(pairs, Pairs):
+        return jnp.argsort(jnp.argsort(score, axis=-2), axis=-2)
+    post = pairs.post.ravel()
+    order = jnp.lexsort((score.ravel(), post))
+    first = jnp.searchsorted(post[order], post)
+    return (jnp.argsort(order) - first).reshape(score.shape)
