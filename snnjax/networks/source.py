@@ -40,15 +40,15 @@ class Source(AbstractDynamics[SourceState]):
 
     def step(self, state: SourceState, input: Any, dt) -> tuple[SourceState, Array]:
         del input
-        drawn = state.drawn
-        if isinstance(self.spikes, PoissonAhead):
+        drawn, source = state.drawn, self.spikes
+        if isinstance(source, PoissonAhead):
             # A loop of one turn or none: under vmap, `lax.cond` would always go both ways.
-            draw = lambda carry: (False, self.spikes.drawn(state.step, dt))
+            draw = lambda carry: (False, source.drawn(state.step, dt))
             begin = state.step % AHEAD == 0, drawn
             drawn = jax.lax.while_loop(lambda carry: carry[0], draw, begin)[1]
-            spikes = self.spikes.now(drawn, state.step, dt)
+            spikes = source.now(drawn, state.step, dt)
         else:
-            spikes = self.spikes(state.step, dt)
+            spikes = source(state.step, dt)
         spikes = jnp.broadcast_to(spikes.astype(state.fired.dtype), state.fired.shape)
         return SourceState(state.step + 1, spikes, drawn), spikes
 
