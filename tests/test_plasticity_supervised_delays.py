@@ -29,7 +29,7 @@ def brute_force(pre, out, target, end, w, lead, most):
     """(weights, delays in steps): every synapse has a list of what arrived when."""
     w, delay = w.copy(), np.zeros(w.shape, int)
     arrived = {pair: [] for pair in np.ndindex(*w.shape)}
-    moved, begin = set(), 0
+    moved = set()
     for step in range(STEPS):
         error, was = target[step] - out[step], delay.copy()
         for (i, j), times in arrived.items():
@@ -51,11 +51,10 @@ def brute_force(pre, out, target, end, w, lead, most):
                     moved.add((i, j))
         for (i, j), times in arrived.items():
             sent = step - was[i, j]
-            if sent >= begin and pre[sent, i]:
+            if sent >= 0 and pre[sent, i]:
                 times.append(step)
             if end[step, j]:
                 times.clear()
-        begin = step + 1 if end[step].any() else begin
     return w, delay
 
 

@@ -55,10 +55,9 @@ class Trains(NamedTuple):
 
 
 class ETraces(NamedTuple):
-    s: Float[Array, "n_pre"]  # the synaptic current of the source
     now: Float[Array, "n_post"]  # ms since the trial began
     count: Trains  # spikes so far, [n_post]
-    times: Trains  # ms, tuples of [n_post]; inf where there is no spike
+    times: Trains  # ms, tuples of [n_post]; 0 where there is no spike
 
 
 class EPost(NamedTuple):
@@ -69,6 +68,7 @@ class EPost(NamedTuple):
 
 
 class EOwn(NamedTuple):
+    s: Array  # the synaptic current
     m: Array  # the slow part of the potential
     at: Trains  # the potential at each spike
 
@@ -115,13 +115,13 @@ class ChronotronE(AbstractRule):
         checks.count(self.max_spikes, "ChronotronE.max_spikes")
 
     def traces(self, pre, post, dt):
-        never = (jnp.full_like(post, jnp.inf),) * self.max_spikes
-        return ETraces(pre, post, Trains(post, post), Trains(never, never))
+        never = (post,) * self.max_spikes
+        return ETraces(post, Trains(post, post), Trains(never, never))
 
     def own(self, w):
         zero = jnp.zeros_like(w)
         nothing = (zero,) * self.max_spikes
-        return EOwn(zero, Trains(nothing, nothing))
+        return EOwn(zero, zero, Trains(nothing, nothing))
 
     def observe(self, traces: ETraces, signals, dt):
         target, end = (signals.modulators[name] for name in self.needs)
@@ -130,7 +130,6 @@ class ChronotronE(AbstractRule):
         times = Trains(
             *(_put(*of, now) for of in zip(traces.times, count, spikes, strict=True))
         )
-        s = traces.s * jnp.exp(-dt / self.tau_s)
 
         def settle():
             share = jax.vmap(self.shares, in_axes=1, out_axes=1)
@@ -139,28 +138,21 @@ class ChronotronE(AbstractRule):
 
         nothing = (jnp.zeros_like(now),) * self.max_spikes
         shares = jax.lax.cond(jnp.any(end > 0), settle, lambda: (nothing, nothing))
-        seen = Seen(
-            None, None, (s, signals.pre), EPost(spikes, count, Trains(*shares), end)
-        )
-        # Sources have no `end` of their own: it is that of all targets together.
-        s = (s + signals.pre) * (1 - jnp.max(end))
+        post = EPost(spikes, count, Trains(*shares), end)
         count = jax.tree.map(lambda n, x: (n + x) * (1 - end), count, spikes)
-        times = jax.tree.map(lambda t: jnp.where(end > 0, jnp.inf, t), times)
-        return seen, ETraces(s, now * (1 - end), count, times)
+        times = jax.tree.map(lambda t: t * (1 - end), times)
+        traces = ETraces(now * (1 - end), count, times)
+        return Seen(None, None, signals.pre, post), traces
 
     def shares(self, out: Array, target: Array) -> tuple[Array, Array]:
         """By how much of the potential at each spike the weights change; of one neuron."""
-        real = jnp.isfinite(out)[:, None] & jnp.isfinite(target)
-        late = jnp.where(real, out[:, None] - target, 0)
-        paired = pairing(
-            (late / self.tau_q) ** 2 / 2, jnp.isfinite(out), jnp.isfinite(target)
-        )
+        late = out[:, None] - target
+        paired = pairing((late / self.tau_q) ** 2 / 2, out > 0, target > 0)
         move = self.gamma_r / self.tau_q**2 * (paired * late).sum(1)
         return move - (1 - paired.sum(1)), 1 - paired.sum(0)
 
     def change(self, own: EOwn, w, seen, dt):
-        s, pre = seen.pre
-        m = own.m * jnp.exp(-dt / self.tau_m)
+        s, m = own.s * jnp.exp(-dt / self.tau_s), own.m * jnp.exp(-dt / self.tau_m)
         potential = peak_one(self) * (m - s)
         post: EPost = seen.post
         at = Trains(
@@ -171,9 +163,10 @@ class ChronotronE(AbstractRule):
         )
         each = jax.tree.map(lambda share, x: share * x, post.shares, at)
         w = self.bounds.apply(w, self.gamma * sum(jax.tree.leaves(each)))
-        m = jnp.where(post.spikes.out > 0, s, m) + pre
+        m = jnp.where(post.spikes.out > 0, s, m)
         keep = 1 - post.end
-        return jax.tree.map(lambda x: x * keep, EOwn(m, at)), w
+        own = EOwn(s + seen.pre, m + seen.pre, at)
+        return jax.tree.map(lambda x: x * keep, own), w
 
 
 def _put(held: tuple, count: Array, spikes: Array, value: Array) -> tuple:

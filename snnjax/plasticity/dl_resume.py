@@ -78,9 +78,7 @@ class DLReSuMe(AbstractRule):
         target, end = (signals.modulators[name] for name in self.needs)
         error = target - signals.post
         spikes = (signals.pre, *traces.spikes)
-        # Sources have no `end` of their own: it is that of all targets together.
-        kept = jax.tree.map(lambda x: x * (1 - jnp.max(end)), spikes[:-1])
-        return Seen(None, error, spikes, end), DelayedTraces(kept, error)
+        return Seen(None, error, spikes, end), DelayedTraces(spikes[:-1], error)
 
     def change(self, own: Delayed, w, seen, dt):
         kept = jnp.exp(-dt / self.tau)

@@ -13,7 +13,8 @@ from snnjax.plasticity.rule import AbstractRule, Seen
 
 class TempotronTraces(NamedTuple):
     x: Potential  # of the source
-    peak: Float[Array, "n_post"]  # the largest v of the trial, mV; inf once it has fired
+    begun: Float[Array, "n_post"]  # 0.0 in the first step of a trial, then 1.0
+    peak: Float[Array, "n_post"]  # the largest v of the trial, mV
     fired: Float[Array, "n_post"]  # 1.0 once it has
 
 
@@ -59,7 +60,7 @@ class Tempotron(AbstractRule):
         check_order(self)
 
     def traces(self, pre, post, dt):
-        return TempotronTraces(Potential(pre, pre), jnp.full_like(post, -jnp.inf), post)
+        return TempotronTraces(Potential(pre, pre), post, post, post)
 
     def own(self, w):
         """What the source had contributed where v was largest."""
@@ -68,16 +69,13 @@ class Tempotron(AbstractRule):
     def observe(self, traces: TempotronTraces, signals, dt):
         label, end = (signals.modulators[name] for name in self.needs)
         x = traces.x.decay(self, dt)
-        v = jnp.where(signals.post > 0, jnp.inf, signals.v)
-        new = v > traces.peak
+        new = (signals.v > traces.peak) | (traces.begun == 0) | (signals.post > 0)
+        new = new & (traces.fired == 0)
         fired = jnp.maximum(traces.fired, signals.post)
         seen = Seen(None, None, x.value(self), AtPeak(new, end * (label - fired), end))
-        # Sources have no `end` of their own: it is that of all targets together.
-        go_on = 1 - jnp.max(end)
-        x = x.add(signals.pre)
-        x = Potential(x.slow * go_on, x.fast * go_on)
-        peak = jnp.where(end > 0, -jnp.inf, jnp.maximum(v, traces.peak))
-        return seen, TempotronTraces(x, peak, fired * (1 - end))
+        peak = jnp.where(new, signals.v, traces.peak)
+        go_on = 1 - end
+        return seen, TempotronTraces(x.add(signals.pre), go_on, peak * go_on, fired * go_on)
 
     def change(self, own, w, seen, dt):
         own = jnp.where(seen.post.new, seen.pre, own)
