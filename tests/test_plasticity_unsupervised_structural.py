@@ -122,7 +122,10 @@ def test_a_batch_and_float32_and_gradients():
     assert narrow.dtype == jnp.float32 and ((narrow[-1] != 0).sum(0) == 6).all()
 
 
-@pytest.mark.parametrize("delay", [2.0, snn.connect.Uniform(1.0, 4.0), "sparse"])
+EACH_ITS_OWN = pytest.param(snn.connect.Uniform(1.0, 4.0), marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("delay", [2.0, EACH_ITS_OWN, "sparse"])
 def test_a_network_is_rewired(delay):
     """Also where synapses are a list: all pairs with delays of their own, or a part of them."""
     source = snn.Population(snn.inputs.poisson(50.0, shape=(20,), key=KEY), 20)
