@@ -2,8 +2,7 @@
 
 snnjax runs in float32 in this process, Brian2 as C++ standalone on one thread in its own.
 Building and compiling are in neither time. Ratios hold on a machine that does nothing
-else: the load is printed. With n_cells > 1 the random numbers of the sources are drawn
-`ahead`, as with one.
+else: the load is printed.
 """
 
 import argparse
@@ -60,9 +59,8 @@ def compare(name: str, *, duration: float, cells: int, at_least: float) -> None:
     print(f"load before the start {os.getloadavg()[0]:.2f}")
     sides = {OURS: own(cells, asked.duration)}
     for side, options in PEERS.items():
-        arguments = [f"brian2_{name}.py", "--duration", asked.duration, *options]
-        if name == "song_abbott":
-            arguments.append("--alike")
+        arguments = ["brian2_song_abbott.py", "--alike", "--cells", cells, *options]
+        arguments += ["--duration", asked.duration]
         sides[side] = lambda arguments=arguments: launch(asked.brian2, *arguments)
     told = {side: [] for side in sides}
     for i in range(asked.rounds):

@@ -1,4 +1,4 @@
-"""Song, Miller & Abbott 2000 in Brian2: its own example STDP.
+"""Song, Miller & Abbott 2000 in Brian2: its own example STDP, of one or more `--cells`.
 
 `--alike` makes two things as they are in snnjax: the conductance of a step is its mean over
 the step (the example's forward Euler takes that of its start, 1 % more), and a pair of spikes in
@@ -10,10 +10,10 @@ import math
 import plastic_side
 from brian2 import Hz, Network, NeuronGroup, PoissonGroup, SpikeMonitor, Synapses, ms, mV
 
-asked = plastic_side.start(dt_ms=0.1, alike=False)
+asked = plastic_side.start(dt_ms=0.1, alike=False, cells=1)
 share = 50 * -math.expm1(-0.1 / 5) if asked.alike else 1.0
 cell = NeuronGroup(
-    1,
+    asked.cells,
     """dv/dt = (share * ge * (0*mV - v) - 74*mV - v) / (10*ms) : volt
     dge/dt = -ge / (5*ms) : 1""",
     threshold="v > -54*mV",

@@ -13,16 +13,17 @@ BUILDS = Path(__file__).parents[3] / ".peers" / "brian2-builds"
 
 
 def start(dt_ms: float, **own) -> argparse.Namespace:
-    """The arguments, after the device, the seed and dt are set; `own` ones are flags."""
+    """The arguments and a script's `own`, after the device, the seed and dt are set."""
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--duration", type=float, default=1000.0, help="ms")
     parser.add_argument("--float32", action="store_true")
-    for flag in own:
-        parser.add_argument(f"--{flag}", action="store_true")
+    for name, default in own.items():
+        how = dict(action="store_true") if default is False else dict(type=type(default))
+        parser.add_argument(f"--{name}", default=default, **how)
     asked = parser.parse_args()
-    flags = [flag for flag in ("float32", *own) if getattr(asked, flag)]
-    name = "-".join([Path(sys.argv[0]).stem, *flags])
+    kind = [f"{name}={getattr(asked, name)}" for name in ("float32", *own)]
+    name = "-".join([Path(sys.argv[0]).stem, *kind])
     b2.set_device("cpp_standalone", directory=str(BUILDS / name))
     if asked.float32:
         b2.prefs.core.default_float_dtype = np.float32
