@@ -38,6 +38,8 @@ class AbstractList(eqx.Module):
     post: eqx.AbstractVar[UInt32[Array, "*synapses"]]
     shape: eqx.AbstractVar[tuple[int, int]]
 
+    by_event: ClassVar[bool]
+
     def of_pre(self, x: Array) -> Array:
         """One value a source [n_pre], for each synapse."""
         return x[..., self.pre]
