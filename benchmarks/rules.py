@@ -35,6 +35,7 @@ STILL = p.STDP(0.0, 0.0, bounds=p.NoBounds())  # to test without learning
 
 RULES = {
     "ReSuMe": p.ReSuMe(0.05, 0.5),
+    "DL-ReSuMe": p.DLReSuMe(0.05, 0.5),
     "SPAN": p.SPAN(0.02),
     "PSD": p.PSD(0.5),
     "Chronotron E": p.ChronotronE(0.5),
