@@ -316,6 +316,12 @@ FREE_BIG = STDP(0.4, 0.5, bounds=NoBounds())
             lambda: replay(FREE, np.zeros((5, 2)), np.zeros((5, 2)), 0.0),
             r"replay\.dt must be above",
         ),
+        (
+            lambda: network(
+                plasticity.WindowSTDP(plasticity.RickerWindow(), lazy=True), delay=1.0
+            ),
+            "see both sides at once",
+        ),
         (lambda: STDP().init((3,)), "needs the shape of the weights"),
     ],
 )

@@ -303,6 +303,11 @@ def _plastic(spec: Projection, weight: Any, edges: Edges) -> Any:
                 f"{what}: {type(rule).__name__} needs a weight of its own for each synapse, "
                 f"which {what_else} does not give. Leave that out."
             )
+    if spec.delay is not None and not rule.delayed:
+        raise ValueError(
+            f"{what}: {type(rule).__name__}(lazy=True) needs synapses that see both sides at "
+            "once. Leave out lazy=True, or the delay."
+        )
     low, high = rule.bounds.limits
     name = f"{what}: weight, within the bounds of {type(rule).__name__},"
     for check, bound in ((checks.at_least, low), (checks.at_most, high)):

@@ -103,6 +103,11 @@ class AbstractRule(AbstractDynamics[RuleState]):
         return state, w
 
     @property
+    def delayed(self) -> bool:
+        """Whether what it shows of a side may be seen later than it happens."""
+        return True
+
+    @property
     def by_event(self) -> bool:
         """Whether weights change only where one side has an event."""
         return type(self).change is AbstractRule.change and self.drift is None

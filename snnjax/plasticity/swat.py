@@ -2,6 +2,7 @@
 
 from typing import ClassVar, NamedTuple
 
+import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -56,7 +57,7 @@ class SWAT(AbstractRule):
     c_0: Float[Array, ""] = parameter(5.0, above=0, per_neuron=False)
     alpha: Float[Array, ""] = parameter(2.0, above=0, per_neuron=False)
     tau_c: Float[Array, ""] = parameter(1000.0, "ms", above=0, per_neuron=False)
-    bounds: AbstractBounds = HardBounds()
+    bounds: AbstractBounds = eqx.field(default_factory=HardBounds)
 
     def traces(self, pre, post, dt):
         return SwatTraces(pre, post, post)

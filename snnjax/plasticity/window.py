@@ -85,13 +85,17 @@ class WindowSTDP(AbstractRule):
     - `reach`: ms. A step costs in proportion to reach / dt times the neurons of both sides: for
       windows of exponentials `STDP` is cheaper.
     - `lazy`: leave that out in steps where the other side is silent. The weights are the same,
-      as long as synapses see their source and target at once: not for projections with a delay.
+      as long as synapses see their source and target at once: projections with a delay refuse it.
     """
 
     window: Callable
     reach: float = eqx.field(default=100.0, static=True)
     bounds: AbstractBounds = eqx.field(default_factory=HardBounds)
     lazy: bool = eqx.field(default=False, static=True, kw_only=True)
+
+    @property
+    def delayed(self):
+        return not self.lazy
 
     def __check_init__(self):
         checks.above(self.reach, 0, "WindowSTDP.reach", "ms")

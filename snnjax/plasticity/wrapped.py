@@ -45,6 +45,10 @@ class AbstractWrappedRule(AbstractRule):
         return self.rule.needs_v
 
     @property
+    def delayed(self):
+        return self.rule.delayed
+
+    @property
     def by_event(self):
         return self.rule.by_event
 
