@@ -43,7 +43,8 @@ def _named(name: str, state: Any, output: Any) -> Any:
         unknown = None
         if callable(inside):  # of a module a method is no function
             try:
-                value, output = inside(part, output)
+                told: Any = inside(part, output)
+                value, output = told
                 continue
             except (KeyError, ValueError) as error:
                 unknown = error

@@ -10,6 +10,7 @@ from jaxtyping import Array
 from snnjax.core import checks
 from snnjax.networks.names import place_of, places_of
 from snnjax.networks.projection import Synapses
+from snnjax.plasticity.wiring import Listed
 from snnjax.networks.source import Source
 
 
@@ -132,7 +133,7 @@ def _projection(
     n, learns = int(degrees.sum()), s.learning is not None
     held = s.weight, s.delay, s.post, s.indptr, s.counts
     listed = s.by_target  # of a plastic projection; it shares `post` and `indptr`
-    if listed is not None:
+    if isinstance(listed, Listed):
         held = *held, listed.pre, listed.order, listed.starts
     size = sum(x.nbytes for x in jax.tree.leaves(held))
     first, last = s.ends.source_slice

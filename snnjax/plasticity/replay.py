@@ -22,7 +22,7 @@ def replay(
     rule: AbstractRule,
     pre: Any,
     post: Any,
-    dt: float,
+    dt: Any,
     *,
     weights: Any = 0.0,
     v: Any = None,
