@@ -10,8 +10,8 @@ from jaxtyping import Array
 from snnjax.core import checks
 from snnjax.networks.names import place_of, places_of
 from snnjax.networks.projection import Synapses
-from snnjax.plasticity.wiring import Listed
 from snnjax.networks.source import Source
+from snnjax.plasticity.wiring import Listed
 
 
 class PopulationRow(NamedTuple):
@@ -27,8 +27,8 @@ class PopulationRow(NamedTuple):
 class ProjectionRow(NamedTuple):
     """A projection: `weight` and `delay` (ms) as text, `out_degree` the mean of its sources.
 
-    `operator` also names a learning rule. `bytes` is what it holds; a run makes 4 more a synapse with "sparse" if delays differ, and a
-    matrix with "dense".
+    `operator` also names a learning rule. `bytes` is what it holds; a run makes 4 more a synapse
+    with "sparse" if delays differ, and a matrix with "dense".
     `events_per_step`: synapses that a spike passes; of all synapses if they are graded or gap
     junctions. None where no rate is known.
     """
