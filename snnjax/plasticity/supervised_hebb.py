@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 from snnjax.core.parameters import parameter
 from snnjax.plasticity.bounds import AbstractBounds, NoBounds
 from snnjax.plasticity.rule import AbstractRule, Seen
+from snnjax.plasticity.wrapped import AbstractWrappedRule
 
 
 class First(NamedTuple):
@@ -72,7 +73,7 @@ class SupervisedHebb(AbstractRule):
         return self.eta * (pre > post)
 
 
-class TeacherForced(AbstractRule):
+class TeacherForced(AbstractWrappedRule):
     r"""Any rule, with a teacher's spikes in the place of those of the target neurons.
 
         TeacherForced(STDP())
@@ -88,41 +89,9 @@ class TeacherForced(AbstractRule):
     rule: AbstractRule
 
     @property
-    def needs(self):  # pyright: ignore[reportIncompatibleVariableOverride]
+    def needs(self):
         return ("target", *self.rule.needs)
-
-    @property
-    def needs_v(self):  # pyright: ignore[reportIncompatibleVariableOverride]
-        return self.rule.needs_v
-
-    @property
-    def bounds(self):  # pyright: ignore[reportIncompatibleVariableOverride]
-        return self.rule.bounds
-
-    @property
-    def by_event(self):
-        return self.rule.by_event
-
-    @property
-    def on_pre(self):  # pyright: ignore[reportIncompatibleVariableOverride]
-        return self.rule.on_pre
-
-    @property
-    def on_post(self):  # pyright: ignore[reportIncompatibleVariableOverride]
-        return self.rule.on_post
-
-    def traces(self, pre, post, dt):
-        return self.rule.traces(pre, post, dt)
 
     def observe(self, traces, signals, dt):
         taught = signals._replace(post=signals.modulators["target"])
-        return self.rule.observe(traces, taught, dt)
-
-    def own(self, w):
-        return self.rule.own(w)
-
-    def change(self, own, w, seen, dt):
-        return self.rule.change(own, w, seen, dt)
-
-    def settle(self, state, w, pairs, dt):
-        return self.rule.settle(state, w, pairs, dt)
+        return super().observe(traces, taught, dt)
