@@ -300,7 +300,7 @@ FREE_BIG = STDP(0.4, 0.5, bounds=NoBounds())
         (lambda: STDP(tau_plus=0.0), r"STDP\.tau_plus must be above 0 ms"),
         (lambda: STDP(pairing="al"), r"STDP\.pairing.*Did you mean 'all'"),
         (lambda: HardBounds(1.0, 0.0), r"w_min=1 must be below HardBounds\.w_max=0"),
-        (lambda: network(STDP()), "weight, within the bounds of STDP, must be at most 1"),
+        (lambda: network(STDP()), "weight, within HardBounds, must be at most 1"),
         (lambda: network("STDP"), "learning must be a learning rule such as STDP"),
         (lambda: network(operator="counts"), "needs a weight of its own for each synapse"),
         (lambda: network(delay=1.0, interpolate=True), "interpolate=True"),

@@ -308,11 +308,7 @@ def _plastic(spec: Projection, weight: Any, edges: Edges) -> Any:
             f"{what}: {type(rule).__name__}(lazy=True) needs synapses that see both sides at "
             "once. Leave out lazy=True, or the delay."
         )
-    low, high = rule.bounds.limits
-    name = f"{what}: weight, within the bounds of {type(rule).__name__},"
-    for check, bound in ((checks.at_least, low), (checks.at_most, high)):
-        if not checks.is_traced((weight, bound)):
-            check(weight, float(bound), name)
+    rule.bounds.check(weight, f"{what}: weight")
     return jnp.broadcast_to(weight, len(edges))
 
 

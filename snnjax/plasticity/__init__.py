@@ -19,6 +19,7 @@ from snnjax.plasticity.structural import StructuralPlasticity
 from snnjax.plasticity.supervised_hebb import SupervisedHebb, TeacherForced
 from snnjax.plasticity.swat import SWAT
 from snnjax.plasticity.tempotron import Tempotron
+from snnjax.plasticity.three_factor import ThreeFactor
 from snnjax.plasticity.triplet import TripletSTDP
 from snnjax.plasticity.vogels import InhibitorySTDP
 from snnjax.plasticity.window import RickerWindow, TriphasicWindow, WindowSTDP
@@ -59,6 +60,7 @@ __all__ = [
     "SynapticScaling",
     "TeacherForced",
     "Tempotron",
+    "ThreeFactor",
     "TriphasicWindow",
     "TripletSTDP",
     "WindowSTDP",

@@ -1,12 +1,13 @@
 """Bounds of weights, and how changes depend on the weight near them."""
 
 import abc
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from snnjax.core.checks import is_traced
+from snnjax.core.checks import at_least, at_most, is_traced
 from snnjax.core.parameters import check_parameters, parameter
 
 
@@ -24,6 +25,14 @@ class AbstractBounds(eqx.Module):
     def limits(self) -> tuple[Array, Array]:
         """(least, largest) weight that is kept."""
         return jnp.float32(-jnp.inf), jnp.float32(jnp.inf)
+
+    def check(self, w: Any, name: str) -> None:
+        """Refuse concrete weights `w` outside the bounds."""
+        low, high = self.limits
+        name = f"{name}, within {type(self).__name__},"
+        for check, bound in ((at_least, low), (at_most, high)):
+            if not is_traced((w, bound)):
+                check(w, float(bound), name)
 
 
 class NoBounds(AbstractBounds):

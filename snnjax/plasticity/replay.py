@@ -49,6 +49,7 @@ def replay(
     checks.above(dt, 0, "replay.dt", "ms")
     n_steps, shape = pre.shape[0], (pre.shape[1], post.shape[1])
     w = jnp.broadcast_to(checks.finite(weights, "replay.weights"), shape)
+    rule.bounds.check(w, "replay.weights")
     dtype = jnp.result_type(w, pre, post)
     each = {name: _steps(x, post.shape, name) for name, x in modulators.items()}
     v = None if v is None else _steps(v, post.shape, "v")
