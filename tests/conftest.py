@@ -9,9 +9,14 @@ if _workers > 1:  # read by XLA and by BLAS as they start
         os.environ.setdefault(_name, _threads)
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+import gc
+
 import hypothesis
 import jax
 import pytest
+
+# What jax keeps of each program is walked by every collection, and there are thousands.
+gc.set_threshold(50_000, 20, 20)
 
 jax.config.update("jax_enable_x64", True)
 

@@ -18,7 +18,7 @@ from snnjax.networks import izhikevich_2003, verify
 from snnjax.networks.brunel_2000 import alpha_peak
 from snnjax.networks.potjans_diesmann_2014 import LAYERS, NEURONS, RATES, Column
 
-FAST = ["izhikevich_1000", "cuba_4000", "coba_4000", "cobahh"]
+FAST = ["izhikevich_1000", "cuba_4000"]
 
 
 def agree(name, seeds):
@@ -163,6 +163,7 @@ def regime(g, eta, key, n=5000, stop=400.0):
     return population_statistics(*sol.ys.trimmed(), n, start=100.0, stop=stop, **bins)
 
 
+@pytest.mark.slow
 def test_four_regimes_are_told_apart(key):
     """5000 neurons with all inputs: less sparse than published, in the same regimes."""
     sr, ai = regime(3.0, 2.0, key, stop=250.0), regime(5.0, 2.0, key)
