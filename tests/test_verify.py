@@ -134,6 +134,16 @@ def test_one_run_and_a_shorter_one_have_an_error_of_their_own():
     assert short == pytest.approx(0.5 / (0.2 * np.sqrt(4 + 1 / 5)))
 
 
+def test_statistics_that_do_not_vary_are_compared_too():
+    stored = peer(3, rate=[5.0, 0.0])
+    same, near, far = (
+        verify.compare([x, x], "rate", stored, "all", 1.0, 1) for x in (5.0, 5.01, 9.0)
+    )
+    assert same.ok and same.errors == 0
+    assert near.ok and near.errors == np.inf  # within the tolerance
+    assert not far.ok
+
+
 def test_what_a_peer_does_not_have_is_not_compared():
     assert verify.compare([0.4], "cv", peer(2, cv=None), "all", 1.0, 1) is None
 
