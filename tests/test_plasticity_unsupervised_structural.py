@@ -172,7 +172,7 @@ def test_a_network_is_rewired(delay):
         ),
         (
             lambda: StructuralPlasticity(LEARNER, 0.3, 2.0, key=KEY),
-            "within the bounds of STDP",
+            "StructuralPlasticity.start, within HardBounds",
         ),
         (
             lambda: StructuralPlasticity(LEARNER, every=0.0, key=KEY),

@@ -107,6 +107,6 @@ class DLReSuMe(AbstractRule):
         own = own._replace(delay=delay, moved=moved.astype(w.dtype))
         return state._replace(own=own), w
 
-    def sent(self, own: Delayed, w: Array) -> Array:
-        """What arrives at each target by the delayed spikes of this step."""
+    def sent(self, own: Delayed, w, pre):
+        """By the delayed spikes of this step."""
         return (w * own.arrived).sum(-2)

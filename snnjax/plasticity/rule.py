@@ -97,6 +97,11 @@ class AbstractRule(AbstractDynamics[RuleState]):
             w = self.bounds.apply(w, dt * self.drift(w, seen.pre, seen.post))
         return own, w
 
+    def sent(self, own: Any, w: Array, pre: Array) -> Array:
+        """What arrives at each target of `learn_trials` by the spikes `pre` of a step."""
+        del own
+        return pre @ w
+
     def settle(self, state: RuleState, w: Array, pairs: Any, dt: Any) -> tuple[Any, Array]:
         """(state, weights) once a step, where weights of a neuron depend on each other."""
         del pairs, dt

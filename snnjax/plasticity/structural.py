@@ -62,11 +62,7 @@ class StructuralPlasticity(AbstractWrappedRule):
                 f"StructuralPlasticity.start={float(self.start):g} must be above the threshold, "
                 f"{float(self.threshold):g}, or what has grown is pruned at once."
             )
-        low, high = self.rule.bounds.limits
-        if not checks.is_traced((self.start, low, high)):
-            name = f"StructuralPlasticity.start, within the bounds of {type(self.rule).__name__},"
-            checks.at_least(self.start, float(low), name)
-            checks.at_most(self.start, float(high), name)
+        self.rule.bounds.check(self.start, "StructuralPlasticity.start")
 
     def draw(
         self, n_pre: int, n_post: int, n_synapses: int

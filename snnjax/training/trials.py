@@ -105,8 +105,7 @@ def _learn(rule, cells, inputs, targets, w, modulators, dt, sigma, epochs) -> Tr
         v = getattr(state.neuron, "v", None)
         signals = Signals(pre, fired.spikes, w, modulators, v)
         rule_state, learned = rule.step(rule_state, signals, dt)
-        # A rule that learns delays says itself what arrives.
-        sent = rule.sent(rule_state.own, w) if hasattr(rule, "sent") else pre @ w
+        sent = rule.sent(rule_state.own, w, pre)
         return (state, rule_state, learned, sent), fired.spikes
 
     def trial(carry, data):
