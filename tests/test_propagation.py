@@ -159,7 +159,11 @@ def test_only_neurons_of_the_support_pass_gradient(kind, form):
         ("ring", "list", (1, 0, None)),
         ("one weight", "loop", (None, None, 0)),
         ("counts", "loop", (1, 0, 0)),
+        ("counts", "list", (0, 0, None)),
         ("matrix", "list", (None, 0, -1)),
+        ("matrix", "loop", (0, None, -1)),
+        ("matrix in a ring", "loop", (1, 0, None)),
+        ("matrix in a ring", "list", (None, None, 0)),
     ],
 )
 def test_a_batch_is_its_elements(kind, form, mapped):
@@ -175,7 +179,23 @@ def test_a_batch_is_its_elements(kind, form, mapped):
     assert_same(run(case.buffer_of(form)), run(case.plain))
 
 
-def test_batches_of_spikes_shifts_and_weights_nest(form):
+@pytest.mark.parametrize("kind", ["ring", "matrix in a ring", "counts"])
+def test_batches_of_spikes_and_weights_nest(form, kind):
+    case = Case(kind)
+    words = bits.pack(jnp.asarray(np.random.default_rng(9).random((2, 3, N)) < 0.5))
+    buffer, amount, weight = case.arguments()
+    weights = jnp.stack([weight, -weight])
+
+    def one(words, weight):
+        weights = Weights.of(weight)
+        return push(buffer, amount, weights, words, words, case.shift, case.rows, form)[0]
+
+    nested = jax.vmap(jax.vmap(one, (0, None)))(words, weights)
+    for i, k in itertools.product(range(2), range(3)):
+        np.testing.assert_array_equal(nested[i, k], one(words[i, k], weights[i]))
+
+
+def test_batches_of_shifts_nest(form):
     case = Case("ring")
     active = np.random.default_rng(9).random((2, 3, N)) < 0.5
     shift = jnp.array([0, 2 * TARGETS, TARGETS])

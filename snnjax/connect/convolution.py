@@ -115,10 +115,18 @@ class ConvolutionRows(AbstractRows):
         """The shape of the target."""
         return (*self.rule.shape[:2], self.rule.channels)
 
+    def _first(self, buffer, shift):
+        return place(self.start + shift, buffer.shape[0], self.wraps)
+
     def piece(self, buffer, shift):
-        """(where the target begins in the buffer, that part of it)."""
-        start = place(self.start + shift, buffer.shape[0], self.wraps)
-        return start, lax.dynamic_slice_in_dim(buffer, start, int(np.prod(self.image)))
+        """The part of the buffer that is the target."""
+        first, size = self._first(buffer, shift), int(np.prod(self.image))
+        return lax.dynamic_slice_in_dim(buffer, first, size)
+
+    def put(self, buffer, piece, shift):
+        """`buffer` with another `piece`."""
+        first = self._first(buffer, shift)
+        return lax.dynamic_update_slice_in_dim(buffer, piece, first, 0)
 
     def send_all(self, amount, weight):
         """What all sources send: one number a target."""
@@ -155,23 +163,23 @@ class ConvolutionRows(AbstractRows):
         return lax.dynamic_slice(padded, start, (*window, self.rule.channels))
 
     def add(self, buffer, i, amount, weight, shift):
-        start, piece = self.piece(buffer, shift)
         c, first, off, window = self._window(i)
-        image, at = piece.reshape(self.image), (*first, jnp.int32(0))
+        image = self.piece(buffer, shift).reshape(self.image)
+        at = (*first, jnp.int32(0))
         old = lax.dynamic_slice(image, at, (*window, self.rule.channels))
         new = old + amount * self._kernel(weight, c, off, window)
         image = lax.dynamic_update_slice(image, new, at)
-        return lax.dynamic_update_slice_in_dim(buffer, image.ravel(), start, 0)
+        return self.put(buffer, image.ravel(), shift)
 
     def dot(self, buffer, i, weight, shift):
-        piece = self.piece(buffer, shift)[1].reshape(self.image)
+        piece = self.piece(buffer, shift).reshape(self.image)
         c, first, off, window = self._window(i)
         at = (*first, jnp.int32(0))
         seen = lax.dynamic_slice(piece, at, (*window, self.rule.channels))
         return jnp.sum(seen * self._kernel(weight, c, off, window))
 
     def gather(self, total, buffer, i, amount, shift):
-        piece = self.piece(buffer, shift)[1].reshape(self.image)
+        piece = self.piece(buffer, shift).reshape(self.image)
         c, first, off, window = self._window(i)
         at = (*first, jnp.int32(0))
         seen = lax.dynamic_slice(piece, at, (*window, self.rule.channels))

@@ -29,6 +29,7 @@ from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float
 
 from snnjax.connect import bits
+from snnjax.connect.event_batches import batch
 from snnjax.connect.lists import listed_credit, listed_pull, listed_push
 from snnjax.connect.rows import SEVERAL, AbstractRows, at
 
@@ -84,7 +85,7 @@ def _push_loop(buffer, amount, weight, credited, active, support, shift, *leaves
     rows = _rows(leaves, tree)
     visit = lambda buffer, i: rows.add(buffer, i, at(amount, i), weight, shift)
     if not rows.at_once:
-        return [bits.for_each(active, visit, buffer), credited]
+        return [_for_each(rows, active, visit, buffer), credited]
     numbers, n = bits.listed(active, rows.n)
     several = np.uint32(SEVERAL)
 
@@ -98,6 +99,10 @@ def _push_loop(buffer, amount, weight, credited, active, support, shift, *leaves
     return [lax.fori_loop(n // several * several, n, one, buffer), credited]
 
 
+def _for_each(rows, active, visit, carry):
+    return bits.for_each(active, lambda carry, bit: visit(carry, rows.row_of(bit)), carry)
+
+
 def _pull_loop(buffer, weight, active, shift, *leaves, tree):
     rows = _rows(leaves, tree)
 
@@ -105,14 +110,14 @@ def _pull_loop(buffer, weight, active, shift, *leaves, tree):
         one = rows.dot(buffer, i, weight, shift)
         return lax.dynamic_update_index_in_dim(total, one, i, 0)
 
-    return [bits.for_each(active, visit, jnp.zeros(rows.n, buffer.dtype))]
+    return [_for_each(rows, active, visit, jnp.zeros(rows.n, buffer.dtype))]
 
 
 def _credit_loop(total, buffer, amount, active, support, shift, *leaves, tree):
     del support
     rows = _rows(leaves, tree)
     visit = lambda total, i: rows.gather(total, buffer, i, at(amount, i), shift)
-    return [bits.for_each(active, visit, total)]
+    return [_for_each(rows, active, visit, total)]
 
 
 def _listed_push(buffer, amount, weight, credited, active, support, shift, *leaves, tree):
@@ -238,43 +243,15 @@ def _zeros(undefined) -> Any:
     return jnp.zeros(undefined.aval.shape, undefined.aval.dtype)
 
 
-# Batches: one after the other. What is threaded through and is not batched stays so.
-
-
-def _batch(primitive, threaded: dict[int, int], args, dims, **params):
-    """`threaded`: by argument, the output that is the same thing after the call."""
-    mapped = [d is not None for d in dims]
-    xs = [
-        jnp.moveaxis(a, d, 0) if m else None
-        for a, d, m in zip(args, dims, mapped, strict=True)
-    ]
-    carried = {k: out for k, out in threaded.items() if not mapped[k]}
-
-    def one(carry, slices):
-        given = dict(zip(carried, carry, strict=True))
-        call = [
-            s if m else given.get(k, a)
-            for k, (a, s, m) in enumerate(zip(args, slices, mapped, strict=True))
-        ]
-        out = primitive.bind(*call, **params)
-        return [out[o] for o in carried.values()], [
-            None if k in carried.values() else x for k, x in enumerate(out)
-        ]
-
-    carry, ys = lax.scan(one, [args[k] for k in carried], xs)
-    after = dict(zip(carried.values(), carry, strict=True))
-    outputs = [after.get(k, y) for k, y in enumerate(ys)]
-    return outputs, [None if k in after else 0 for k in range(len(ys))]
-
-
-def _primitive(name, shape, loop, listed, jvp, transpose, threaded) -> Primitive:
+def _primitive(name, signature, shape, loop, listed, jvp, transpose) -> Primitive:
     p = Primitive(name)
     p.multiple_results = True
     p.def_abstract_eval(shape)
     p.def_impl(jax.jit(p.bind, static_argnames=("tree", "form")))
     ad.primitive_jvps[p] = jvp
     ad.primitive_transposes[p] = transpose
-    batching.primitive_batchers[p] = partial(_batch, p, threaded)
+    arguments, results = signature.split(" -> ")
+    batching.primitive_batchers[p] = partial(batch, p, arguments, results)
 
     def lower(default):
         def run(*args, tree, form):
@@ -288,13 +265,19 @@ def _primitive(name, shape, loop, listed, jvp, transpose, threaded) -> Primitive
     return p
 
 
+# What each argument and result is, for batches.
 _push = _primitive(
-    "push", _push_shape, _push_loop, _listed_push, _push_jvp, _push_transpose, {3: 1}
+    "push",
+    "buffer amount weight weight words words shift -> buffer weight",
+    *(_push_shape, _push_loop, _listed_push, _push_jvp, _push_transpose),
 )
 _pull = _primitive(
-    "pull", _pull_shape, _pull_loop, _listed_pull, _pull_jvp, _pull_transpose, {}
+    "pull",
+    "buffer weight words shift -> amount",
+    *(_pull_shape, _pull_loop, _listed_pull, _pull_jvp, _pull_transpose),
 )
 _credit = _primitive(
-    *("credit", _credit_shape, _credit_loop, _listed_credit, _credit_jvp),
-    *(_credit_transpose, {}),
+    "credit",
+    "weight buffer amount words words shift -> weight",
+    *(_credit_shape, _credit_loop, _listed_credit, _credit_jvp, _credit_transpose),
 )

@@ -18,9 +18,8 @@ from snnjax.connect.rows import SparseRows
 def listed_push(buffer, amount, weight, active, shift, rows: Any):
     """As `push`, without handing on the weights."""
     if not isinstance(rows, SparseRows):
-        sent = rows.send_all(jnp.where(bits.unpack(active, rows.n), amount, 0), weight)
-        start, old = rows.piece(buffer, shift)
-        return lax.dynamic_update_slice_in_dim(buffer, old + sent, start, 0)
+        sent = rows.send_all(jnp.where(rows.unpack(active), amount, 0), weight)
+        return rows.put(buffer, rows.piece(buffer, shift) + sent, shift)
 
     def some(buffer, i, synapse, at):
         one = amount.at[i].get(mode="fill", fill_value=0)[:, None] * _of(weight, synapse)
@@ -35,8 +34,8 @@ def listed_pull(buffer, weight, active, shift, rows: Any):
         back = jax.linear_transpose(
             lambda amount: rows.send_all(amount, weight), jnp.zeros(rows.n, buffer.dtype)
         )
-        (pulled,) = back(rows.piece(buffer, shift)[1])
-        return jnp.where(bits.unpack(active, rows.n), pulled, 0)
+        (pulled,) = back(rows.piece(buffer, shift))
+        return jnp.where(rows.unpack(active), pulled, 0)
 
     def some(total, i, synapse, at):
         terms = buffer.at[at].get(mode="fill", fill_value=0) * _of(weight, synapse)
@@ -49,9 +48,9 @@ def listed_pull(buffer, weight, active, shift, rows: Any):
 def listed_credit(total, buffer, amount, active, shift, rows: Any):
     """As `credit`."""
     if not isinstance(rows, SparseRows):
-        sent = jnp.where(bits.unpack(active, rows.n), amount, 0)
+        sent = jnp.where(rows.unpack(active), amount, 0)
         back = jax.linear_transpose(lambda weight: rows.send_all(sent, weight), total)
-        return total + back(rows.piece(buffer, shift)[1])[0]
+        return total + back(rows.piece(buffer, shift))[0]
 
     def some(total, i, synapse, at):
         sent = amount.at[i].get(mode="fill", fill_value=0)[:, None]
@@ -74,7 +73,7 @@ def _rounds(rows: SparseRows, active, shift, size: int, some, carry):
     there has an index beyond the end.
     """
     capacity, longest = min(rows.capacity, rows.n), max(rows.longest, 1)
-    listed = jnp.nonzero(bits.unpack(active, rows.n), size=rows.n, fill_value=rows.n)[0]
+    listed = jnp.nonzero(rows.unpack(active), size=rows.n, fill_value=rows.n)[0]
     listed = jnp.pad(listed, (0, -rows.n % capacity), constant_values=rows.n)
     n_synapses = rows.index.shape[0]
     pieces = jnp.max((jnp.diff(rows.indptr) + longest - 1) // longest).astype(jnp.int32)

@@ -14,6 +14,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Int, UInt32
 
+from snnjax.connect import bits
+
 
 class AbstractRows(eqx.Module):
     """Rows of synapses. Their `weight` is apart: one a synapse, or one number for all.
@@ -32,6 +34,14 @@ class AbstractRows(eqx.Module):
     @abc.abstractmethod
     def n(self) -> int:
         """How many rows there are."""
+
+    def row_of(self, bit):
+        """The row that a bit of packed words stands for, counted as `bits.for_each` does."""
+        return bit
+
+    def unpack(self, words):
+        """Which rows are active."""
+        return bits.unpack(words, self.n)
 
     @abc.abstractmethod
     def add(self, buffer, i, amount, weight, shift):
@@ -148,17 +158,26 @@ class DenseRows(AbstractRows):
     def n(self):
         return self.shape[0]
 
-    def _row(self, i, weight):
+    def row(self, i, weight):
         return at(weight, i) if self.counts is None else weight * at(self.counts, i)
 
+    def first(self, shift, size: int):
+        """Where the row begins in a buffer of `size` places."""
+        return place(self.start + shift, size, self.wraps)
+
     def piece(self, buffer, shift):
-        start = place(self.start + shift, buffer.shape[0], self.wraps)
-        return start, lax.dynamic_slice_in_dim(buffer, start, self.shape[1])
+        """The part of the buffer that rows are added to."""
+        first = self.first(shift, buffer.shape[0])
+        return lax.dynamic_slice_in_dim(buffer, first, self.shape[1])
+
+    def put(self, buffer, piece, shift):
+        """`buffer` with another `piece`."""
+        first = self.first(shift, buffer.shape[0])
+        return lax.dynamic_update_slice_in_dim(buffer, piece, first, 0)
 
     def add(self, buffer, i, amount, weight, shift):
-        start, old = self.piece(buffer, shift)
-        new = old + amount * self._row(i, weight)
-        return lax.dynamic_update_slice_in_dim(buffer, new, start, 0)
+        new = self.piece(buffer, shift) + amount * self.row(i, weight)
+        return self.put(buffer, new, shift)
 
     def send_all(self, amount, weight):
         """What all sources send: one number a target."""
@@ -167,20 +186,20 @@ class DenseRows(AbstractRows):
         return weight * (amount @ self.counts.astype(amount.dtype))
 
     def add_several(self, buffer, some, amounts, weight, shift):
-        start, old = self.piece(buffer, shift)
+        old = self.piece(buffer, shift)
         if self.counts is None:
             rows = [a * at(weight, i) for i, a in zip(some, amounts, strict=True)]
             new = old + sum(rows[1:], rows[0])
         else:
             rows = [a * at(self.counts, i) for i, a in zip(some, amounts, strict=True)]
             new = old + weight * sum(rows[1:], rows[0])
-        return lax.dynamic_update_slice_in_dim(buffer, new, start, 0)
+        return self.put(buffer, new, shift)
 
     def dot(self, buffer, i, weight, shift):
-        return jnp.sum(self._row(i, weight) * self.piece(buffer, shift)[1])
+        return jnp.sum(self.row(i, weight) * self.piece(buffer, shift))
 
     def gather(self, total, buffer, i, amount, shift):
-        piece = amount * self.piece(buffer, shift)[1]
+        piece = amount * self.piece(buffer, shift)
         if not total.ndim:
             return total + jnp.sum(at(self.counts, i) * piece)
         return lax.dynamic_update_index_in_dim(total, at(total, i) + piece, i, 0)
