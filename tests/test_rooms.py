@@ -19,7 +19,7 @@ ORDER = [
     ["networks"],
     ["training"],
     ["morphology", "convert", "analysis"],
-    ["sweep", "datasets", "plot"],
+    ["sweeps", "datasets", "plot"],
     ["cli"],
 ]
 PLACE = {room: place for place, rooms in enumerate(ORDER) for room in rooms}
@@ -121,7 +121,7 @@ def test_imports_point_to_the_left(file):
         ("snnjax/misc.py", ""),
         ("snnjax/plasticity/stdp.py", "from snnjax.training import fit"),
         ("snnjax/plasticity/stdp.py", "from snnjax.networks import Network"),
-        ("snnjax/sweep/__init__.py", "import snnjax.plot"),
+        ("snnjax/sweeps/__init__.py", "import snnjax.plot"),
         ("snnjax/measures/rates.py", "import scipy.stats"),
         ("snnjax/measures/rates.py", "try:\n    from sklearn import svm\nfinally:\n    1"),
         ("snnjax/measures/rates.py", "class A:\n    import diffrax"),

@@ -1,0 +1,104 @@
+"""Where each parameter goes: to an argument of a function, or to a leaf of its model."""
+
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from snnjax.core import checks
+from snnjax.core.parameters import Parameter, parameters
+
+
+class Bound(NamedTuple):
+    """A function of named parameters: `call(values, key=None)`."""
+
+    function: Callable
+    model: Any
+    leaves: dict[str, Any]  # of the model, those that parameters name
+    takes_key: bool
+    needs_key: bool
+    specs: dict[str, Parameter]  # of leaves that were declared as parameters
+
+    def __call__(self, values: dict[str, Any], key: Any = None) -> Any:
+        given = {n: x for n, x in values.items() if n not in self.leaves}
+        if self.takes_key and key is not None:
+            given["key"] = key
+        if self.model is None:
+            return self.function(**given)
+        put = lambda path, x: self._leaf(values, path, x)
+        return self.function(jax.tree_util.tree_map_with_path(put, self.model), **given)
+
+    def _leaf(self, values, path, old):
+        name = _name(path)
+        if name not in self.leaves:
+            return old
+        new = values[name]
+        if not checks.is_key(old):
+            new = jnp.asarray(new, old.dtype)
+        return jnp.broadcast_to(new, old.shape)
+
+
+def bind(function: Callable, names: Iterable[str], model: Any, what: str) -> Bound:
+    """`function` of the parameters `names`; refuses a name that neither it nor `model` has.
+
+    A name that is an argument of the function goes there. Others are leaves of `model` by
+    path ("g_na", "threshold.level"), and the function gets the changed model first.
+    """
+    if not callable(function):
+        raise ValueError(f"{what}.function must be a function, got {function!r}.")
+    takes = list(inspect.signature(function).parameters.values())
+    if model is not None:
+        if not takes or takes[0].kind == inspect.Parameter.KEYWORD_ONLY:
+            raise ValueError(f"{what}.function must take the model as its first argument.")
+        if takes[0].kind in (takes[0].POSITIONAL_ONLY, takes[0].POSITIONAL_OR_KEYWORD):
+            takes = takes[1:]
+    names = list(names)
+    named = {
+        p.name: p for p in takes if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    }
+    free = any(p.kind == p.VAR_KEYWORD for p in takes)
+    known = {} if model is None else _leaves(model)
+    leaves = {n: known[n] for n in names if n not in named and n in known}
+    for name in names:
+        if name not in named and name not in leaves and not (free and model is None):
+            own = [n for n in named if n != "key"]
+            raise ValueError(
+                f"{what}.over names {name!r}, which is neither an argument of the function "
+                f"nor a leaf of a model.{checks.nearest(name, [*own, *known])} "
+                f"It may name {', '.join([*own, *known]) or 'nothing'}."
+            )
+    missing = [
+        n
+        for n, p in named.items()
+        if p.default is p.empty and n not in names and n != "key"
+    ]
+    if missing:
+        raise ValueError(
+            f"{what}.over gives no value for {', '.join(missing)}, which the function needs. "
+            "Give it there, or set it with functools.partial."
+        )
+    key = named.get("key")
+    specs = {} if model is None else {n: spec for n, _, spec in parameters(model)}
+    return Bound(
+        function,
+        model,
+        leaves,
+        takes_key=key is not None and "key" not in names,
+        needs_key=key is not None and key.default is key.empty and "key" not in names,
+        specs={n: specs[n] for n in leaves if n in specs},
+    )
+
+
+def _leaves(model: Any) -> dict[str, Any]:
+    """All arrays of a model by path, random keys among them."""
+    return {
+        _name(path): x
+        for path, x in jax.tree_util.tree_leaves_with_path(model)
+        if isinstance(x, jax.Array)
+    }
+
+
+def _name(path: Any) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator=".")
