@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 import snnjax as snn
-from snnjax.plasticity import DLReSuMe, ReSuMe, replay
+from snnjax.plasticity import (
+    DLReSuMe,
+    Normalised,
+    ReSuMe,
+    RewardModulated,
+    StructuralPlasticity,
+    SynapticScaling,
+    replay,
+)
 from snnjax.plasticity.wiring import Listed, Pairs
 
 DT, STEPS = 0.5, 240
@@ -91,6 +99,116 @@ def test_learned_delays_are_those_that_spikes_arrive_with():
     assert first[1] - first[0] == 25 - 10 - 4 and first[2] == first[1]
 
 
+N_IN, N_OUT = 30, 3
+CELLS = snn.Population(
+    snn.LIF(10.0, 1.0, 0.0, threshold=10.0, v_reset=0.0), N_OUT, snn.Exponential(5.0)
+)
+RULE = DLReSuMe(0.02, 0.3, lead=DT, max_delay=8 * DT)
+
+
+def trial(seed):
+    """(inputs, targets, weights) of one trial."""
+    rng = np.random.default_rng(seed)
+    x, y = ((rng.random((STEPS, n)) < 0.03).astype(float) for n in (N_IN, N_OUT))
+    return x, y, rng.normal(2.0, 3.0, (N_IN, N_OUT))
+
+
+def in_network(rule, x, y, w, shape=(), **kwargs):
+    """(spikes of the outputs, what was learned) of a trial in a network."""
+    train = lambda x: snn.inputs.from_array(x, DT)
+    wiring = kwargs.pop("wiring", snn.connect.AllToAll())
+    weight = w if np.ndim(w) == 1 else np.ravel(w)
+    join = snn.Projection("in", "out", wiring, weight, learning=rule, **kwargs)
+    populations = {"in": snn.Population(train(x), N_IN), "out": CELLS}
+    end = np.zeros((STEPS, N_OUT))
+    end[-1] = 1
+    given = {"in->out.target": train(y), "in->out.end": train(end)}
+    net = snn.Network(populations, [join])
+    sol = snn.simulate(net, given, DT, n_steps=STEPS, shape=shape, record=snn.Trace())
+    return np.asarray(sol.ys)[..., N_IN:], sol.final.learned["in->out"]
+
+
+def in_trials(rule):
+    x, y, w = trial(0)
+    return snn.learn_trials(rule, CELLS, x[None], y[None], DT, epochs=1, weights=w)
+
+
+@pytest.fixture(scope="module")
+def alone():
+    return in_trials(RULE)
+
+
+@pytest.mark.parametrize("form", [{}, dict(operator="sparse"), dict(delay=DT)])
+def test_a_network_sends_with_the_delays_that_trials_do(form, alone):
+    x, y, w = trial(0)
+    spikes, learned = in_network(RULE, x, y, w, **form)
+    np.testing.assert_array_equal(spikes, alone.spikes[0, 0])
+    np.testing.assert_allclose(learned.weight.reshape(w.shape), alone.weights, rtol=1e-9)
+    # The delays are those of a loop over arrivals, and make other spikes than none do.
+    end = np.zeros((STEPS, N_OUT))
+    end[-1] = 1
+    delay = brute_force(x, spikes, y, end, w, 1, 8)[1]
+    np.testing.assert_allclose(learned.rule.own.delay.reshape(w.shape), delay * DT)
+    assert (delay > 0).sum() > 5
+    assert (in_trials(ReSuMe(0.02, 0.3)).spikes[0, 0] != spikes).sum() > 5
+
+
+def test_the_delay_of_the_projection_comes_before_that_of_the_rule():
+    x, y, w = trial(2)
+    later = np.concatenate([np.zeros((2, N_IN)), x[:-2]])
+    expected, learned = in_network(RULE, later, y, w)
+    own = lambda at: np.ravel(at.rule.own.delay)
+    spikes, at = in_network(RULE, x, y, w, delay=np.full(N_IN * N_OUT, 3 * DT))
+    np.testing.assert_array_equal(spikes, expected)
+    np.testing.assert_allclose(own(at), own(learned))
+    assert spikes.sum() > 5 and own(at).max() > 0
+
+
+def test_a_part_of_all_pairs_sends_through_its_own_synapses():
+    """A list of synapses, beside all pairs of which the others never fire."""
+    x, y, w = trial(3)
+    x[:, 20:] = 0
+    pre, post = np.nonzero(np.arange(N_IN)[:, None] < 20 + np.zeros(N_OUT))
+    part = dict(wiring=snn.connect.FromArrays(pre, post))
+    expected, learned = in_network(RULE, x, y, w)
+    spikes, at = in_network(RULE, x, y, w[pre, post], **part)
+    np.testing.assert_array_equal(spikes, expected)
+    np.testing.assert_allclose(at.rule.own.delay, learned.rule.own.delay[pre, post])
+    assert spikes.sum() > 5
+
+
+def test_items_of_a_batch_have_delays_of_their_own():
+    x, y, w = trial(4)
+    targets = np.stack([y, y[::-1]], 1)
+    spikes, at = in_network(RULE, x, targets, w, (2,))
+    delays = np.asarray(at.rule.own.delay)
+    assert (delays[0] != delays[1]).sum() > 3
+    one, learned = in_network(RULE, x, targets[:, 1], w)
+    np.testing.assert_array_equal(spikes[:, 1], one)
+    np.testing.assert_allclose(delays[1], learned.rule.own.delay)
+
+
+WRAPPED = [
+    Normalised(RULE, every=1e6),
+    SynapticScaling(RULE, every=1e6),
+    StructuralPlasticity(RULE, 0.0, every=1e6, key=jax.random.key(0)),
+]
+
+
+@pytest.mark.parametrize("wrapped", WRAPPED, ids=lambda rule: type(rule).__name__)
+def test_a_rule_around_it_sends_with_its_delays(wrapped, alone):
+    np.testing.assert_array_equal(in_trials(wrapped).spikes, alone.spikes)
+
+
+def test_a_reward_leaves_the_delays():
+    """What waits for a reward are weights."""
+    rule = RewardModulated(RULE)
+    own = rule.own(jnp.ones((2, 3)))
+    inner = own.rule._replace(arrived=jnp.arange(6.0).reshape(2, 3))
+    assert rule.own_delays and not RewardModulated(ReSuMe()).own_delays
+    np.testing.assert_array_equal(rule.late(own._replace(rule=inner)), inner.arrived)
+
+
 def test_delays_save_epochs():
     tasks = [snn.datasets.spike_pattern_association(seed) for seed in range(6)]
     x, y = (np.stack([getattr(t, name) for t in tasks]) for name in ("inputs", "targets"))
@@ -128,3 +246,14 @@ def test_bad_input_is_refused():
         ValueError, match=r"max_delay=1\.2 ms must be a whole number of steps"
     ):
         run(DLReSuMe(max_delay=1.2), *draw(0))
+    x, y, w = trial(0)
+    for beside in (
+        dict(release=snn.TsodyksMarkram()),
+        dict(delay=1.0, dendritic_delay=1.0),
+    ):
+        with pytest.raises(ValueError, match=f"Leave out {list(beside)[-1]}"):
+            in_network(RULE, x, y, w, **beside)
+    join = snn.Projection("a", "b", snn.connect.AllToAll(), learning=RULE)
+    net = snn.Network(dict(a=CELLS, b=CELLS), [join])
+    with pytest.raises(ValueError, match="DLReSuMe, has delays of its own"):
+        net.shard(1)

@@ -155,6 +155,41 @@ def test_a_network_is_rewired(delay):
     assert w[w != 0].min() >= 2.5  # the last step rewires
 
 
+def test_a_batch_that_shares_its_weights_is_rewired_by_them():
+    """Items see other spikes, and still each target keeps its number of synapses."""
+    source = snn.Population(snn.inputs.poisson(50.0, shape=(20,), key=KEY), 20)
+    lif = snn.LIF(10.0, 1.0, 0.0, threshold=10.0, v_reset=0.0)
+    cells = snn.Population(lif, 5, snn.Exponential(5.0))
+    learner = STDP(0.4, 0.5, bounds=HardBounds(0.0, 9.0))
+    rule = StructuralPlasticity(learner, 2.5, 3.0, EVERY, key=KEY)
+    start = rule.draw(20, 5, 6)
+    net = snn.Network(
+        dict(s=source, c=cells),
+        [
+            snn.Projection(
+                *("s", "c", snn.connect.AllToAll(), start.ravel()),
+                learning=rule,
+                shared=True,
+            )
+        ],
+    )
+    drive = {"c": snn.inputs.constant(np.linspace(5.0, 9.0, 15).reshape(3, 5))}
+    record = dict(w=snn.Trace("s->c.weight"), s=snn.Trace())
+    sol = snn.simulate(net, drive, DT, n_steps=STEPS, shape=(3,), record=record)
+    w, s = (np.asarray(sol.ys[name]) for name in "ws")
+    np.testing.assert_array_equal((w != 0).sum(1), 6)
+    assert ((w[-1] != 0) & (np.asarray(start) == 0)).sum() > 2
+    assert (s[:, 0] != s[:, 1]).sum() > 5
+    there = np.asarray(sol.final.learned["s->c"].rule.own.there)
+    np.testing.assert_array_equal(there, np.broadcast_to(w[-1] != 0, there.shape))
+    before = round(EVERY / DT) - 1  # learned by the mean of what the items learn
+    free = STDP(0.4, 0.5, bounds=NoBounds())
+    items = [replay(free, s[:before, k, :20], s[:before, k, 20:], DT) for k in range(3)]
+    change = np.where(start != 0, np.mean([item.weights for item in items], 0), 0)
+    np.testing.assert_allclose(w[before - 1], start + change, rtol=1e-9)
+    assert abs(change).max() > 0.01
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -1,18 +1,22 @@
 """Plastic projections: their weights are state, changed in each step by a learning rule."""
 
+import dataclasses
 from functools import partial
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from snnjax.core import checks
-from snnjax.networks.population import Fired, PopulationState
+from snnjax.networks.population import Fired
 from snnjax.networks.projection import Synapses
+from snnjax.networks.send import after
+from snnjax.networks.state import NetworkState
 from snnjax.plasticity.apply import update
-from snnjax.plasticity.rule import RuleState, Seen, Signals
+from snnjax.plasticity.rule import AbstractRule, RuleState, Seen, Signals
 from snnjax.plasticity.wiring import AbstractList, Pairs
 
 
@@ -32,8 +36,68 @@ class Learned(NamedTuple):
         return self.rule.traces
 
 
-def begin(s: Synapses, shape: tuple[int, ...], dt: Any, dtype: Any) -> Learned:
-    """Before anything is learned, with `shape` leading axes."""
+def begin_all(
+    synapses: dict[str, Synapses], shape: tuple[int, ...], dt: Any, dtype: Any
+) -> dict[str, Learned]:
+    """Before anything is learned, by projection, with `shape` leading axes."""
+    plastic = {name: s for name, s in synapses.items() if s.learning is not None}
+    return {name: _begin(s, shape, dt, dtype) for name, s in plastic.items()}
+
+
+def learn(
+    network: Any,
+    state: NetworkState,
+    fired: dict[str, Fired],
+    signals: dict[str, dict[str, Any]],
+    dt: Any,
+) -> NetworkState:
+    """`state` of a `Network` in which populations `fired`, after its plastic projections learn.
+
+    What rules with delays of their own send arrives now.
+    """
+    before, populations = state.learned, state.populations
+    synapses = {name: network.synapses[name] for name in before}
+    sent = [network.arrived(populations, s.ends.port) for s in synapses.values()]
+    learned = learn_all(synapses, state, after(sent, fired), signals, dt)
+    for name, s in synapses.items():
+        if s.own_delays:
+            rule: Any = s.learning
+            late = before[name].weight * rule.late(learned[name].rule.own)
+            c, d = s.ends.target_slice
+            x = network.arrived(populations, s.ends.port)
+            x = x.at[..., c:d].add(_pairs(s).onto_post(late))
+            populations = network.with_arrived(populations, s.ends.port, x)
+    return dataclasses.replace(state, populations=populations, learned=learned)
+
+
+def learn_all(
+    synapses: dict[str, Synapses],
+    state: NetworkState,
+    fired: dict[str, Fired],
+    signals: dict[str, dict[str, Any]],
+    dt: Any,
+) -> dict[str, Learned]:
+    """What has been learned after a step in which populations `fired`, and `state` came of it."""
+    return {
+        name: _learn(synapses[name], at, state, fired, signals[name], dt)
+        for name, at in state.learned.items()
+    }
+
+
+def absorb(
+    synapses: dict[str, Synapses], learned: dict[str, Learned]
+) -> dict[str, Synapses]:
+    """Synapses that start with the weights that were `learned`."""
+    weights = {name: jnp.ravel(at.weight) for name, at in learned.items()}
+    if any(w.size != synapses[name].n_synapses for name, w in weights.items()):
+        raise ValueError(
+            "Network.absorb takes one set of weights: of a batch, choose an item or a mean."
+        )
+    where = lambda synapses: [synapses[name].weight for name in weights]
+    return eqx.tree_at(where, synapses, list(weights.values()))
+
+
+def _begin(s: Synapses, shape: tuple[int, ...], dt: Any, dtype: Any) -> Learned:
     rule: Any = s.learning
     w = s.start().astype(dtype)
     n_pre, n_post = s.shape
@@ -44,37 +108,40 @@ def begin(s: Synapses, shape: tuple[int, ...], dt: Any, dtype: Any) -> Learned:
     return learned._replace(weight=w) if s.shared else learned
 
 
-def learn(
+def _learn(
     s: Synapses,
     learned: Learned,
-    populations: dict[str, PopulationState],
+    state: NetworkState,
     fired: dict[str, Fired],
     modulators: dict[str, Any],
-    step: Int[Array, ""],
     dt: Any,
 ) -> Learned:
-    """After a step in which populations `fired`; leading axes are a batch."""
+    """Leading axes are a batch."""
     (a, b), (c, d) = s.ends.source_slice, s.ends.target_slice
     pre, post = fired[s.ends.source].spikes[..., a:b], fired[s.ends.target].spikes[..., c:d]
-    v = getattr(populations[s.ends.target].neuron, "v", None)
+    v = getattr(state.populations[s.ends.target].neuron, "v", None)
     v = None if v is None else v[..., c:d]
     each = {
         name: jnp.broadcast_to(jnp.asarray(x, post.dtype), post.shape)
         for name, x in modulators.items()
     }
     signals = Signals(pre, post, learned.weight, each, v)
-    one = partial(_one, s, step=step, dt=dt)
-    for _ in range(pre.ndim - 1):
-        of_item = Signals(0, 0, None if s.shared else 0, 0, None if v is None else 0)
-        one = jax.vmap(one, in_axes=(Learned(None if s.shared else 0, 0, 0), of_item))
-    after = one(learned, signals)
-    if s.shared:
-        lead = tuple(range(pre.ndim - 1))
-        after = after._replace(weight=after.weight.mean(lead))
-    return after
+    of_weight = None if s.shared else 0
+    of_item = Signals(0, 0, of_weight, 0, None if v is None else 0)
+    rule: Any = s.learning
+    settles = type(rule).settle is not AbstractRule.settle
+    for part in (_change, _settle) if settles else (_change,):
+        one = partial(part, s, step=state.step - 1, dt=dt)
+        for _ in range(pre.ndim - 1):
+            one = jax.vmap(one, in_axes=(Learned(of_weight, 0, 0), of_item))
+        learned = one(learned, signals)
+        if s.shared:
+            w = learned.weight.mean(tuple(range(pre.ndim - 1)))
+            learned = learned._replace(weight=w)
+    return learned
 
 
-def _one(s: Synapses, learned: Learned, signals: Signals, *, step: Any, dt: Any) -> Learned:
+def _change(s: Synapses, learned: Learned, signals: Signals, step: Any, dt: Any) -> Learned:
     rule, pairs = s.learning, _pairs(s)
     rule.require(signals.modulators, signals.v)
     seen, traces = rule.observe(learned.rule.traces, signals, dt)
@@ -92,8 +159,14 @@ def _one(s: Synapses, learned: Learned, signals: Signals, *, step: Any, dt: Any)
         own, w = rule.change(own, w, Seen(pre[0], post[0], pre[1], post[1]), dt)
     else:
         own, w = update(rule, pairs, own, w, seen, dt)
-    state, w = rule.settle(RuleState(traces, own), w, pairs, dt)
-    return Learned(w, state, (pre_ring, post_ring))
+    return Learned(w, RuleState(traces, own), (pre_ring, post_ring))
+
+
+def _settle(s: Synapses, learned: Learned, signals: Signals, step: Any, dt: Any) -> Learned:
+    del signals, step
+    rule: Any = s.learning
+    state, w = rule.settle(learned.rule, learned.weight, _pairs(s), dt)
+    return learned._replace(weight=w, rule=state)
 
 
 def _lags(s: Synapses, dt: Any) -> tuple[Any, Any]:

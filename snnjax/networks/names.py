@@ -1,5 +1,6 @@
 """Names of populations, parts, receptors and projections, and what is wrong with them."""
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,21 @@ from snnjax.networks.projection import Ends, Projection
 from snnjax.networks.source import Source
 from snnjax.networks.state import Place
 from snnjax.synapses import AbstractRelease
+
+
+def checked(populations: dict[str, Population]) -> dict[str, Population]:
+    """Populations in the order they are given in; refuses what are none."""
+    if not isinstance(populations, dict) or not populations:
+        raise ValueError(
+            "Network.populations must be a dict of at least one population by name, such "
+            f"as dict(cells=Population(LIF(), 100)), got {populations!r}."
+        )
+    for name, p in populations.items():
+        if not isinstance(p, Population):
+            raise ValueError(
+                f"Network.populations[{name!r}] must be a Population, got {p!r}."
+            )
+    return OrderedDict(populations)  # of a plain one jax sorts the names
 
 
 def places_of(populations: dict[str, Population]) -> Iterator[tuple[str, Place]]:

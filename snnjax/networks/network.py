@@ -18,7 +18,7 @@ from snnjax.core.base import AbstractDynamics
 from snnjax.networks import gap, learning
 from snnjax.networks.feed import by_population, modulators
 from snnjax.networks.gap import GapJunction
-from snnjax.networks.names import ends_of, name_of, places_of
+from snnjax.networks.names import checked, ends_of, name_of, places_of
 from snnjax.networks.population import Fired, Population, PopulationState
 from snnjax.networks.projection import Projection, Synapses
 from snnjax.networks.send import Senders, arrive, due, send
@@ -70,19 +70,9 @@ class Network(AbstractDynamics[NetworkState]):
         *,
         key: Any = None,
     ):
-        if not isinstance(populations, dict) or not populations:
-            raise ValueError(
-                "Network.populations must be a dict of at least one population by name, such "
-                f"as dict(cells=Population(LIF(), 100)), got {populations!r}."
-            )
         if isinstance(projections, Projection | GapJunction):
             raise ValueError("Network.projections must be a list: write [projection].")
-        self.populations = OrderedDict(populations)  # of a plain one jax sorts the names
-        for name, p in self.populations.items():
-            if not isinstance(p, Population):
-                raise ValueError(
-                    f"Network.populations[{name!r}] must be a Population, got {p!r}."
-                )
+        self.populations = checked(populations)
         places = dict(places_of(self.populations))
         self.synapses, self.gaps = OrderedDict(), OrderedDict()
         for i, spec in enumerate(projections):
@@ -141,11 +131,7 @@ class Network(AbstractDynamics[NetworkState]):
             for name, s in self.synapses.items()
             if s.release is not None
         }
-        learned = {
-            name: learning.begin(s, shape, dt, model_dtype(self))
-            for name, s in self.synapses.items()
-            if s.learning is not None
-        }
+        learned = learning.begin_all(self.synapses, shape, dt, model_dtype(self))
         none = jnp.int32(0)
         places = tuple(places_of(self.populations))
         return NetworkState(
@@ -187,7 +173,7 @@ class Network(AbstractDynamics[NetworkState]):
         populations, fired = self.advance(state.populations, input, dt, couplings)
         state = self._send(state, populations, fired, dt)
         if state.learned:
-            state = self._learn(state, fired, signals, dt)
+            state = learning.learn(self, state, fired, signals, dt)
         return state, jnp.concatenate([f.spikes for f in fired.values()], axis=-1)
 
     def advance(
@@ -244,9 +230,10 @@ class Network(AbstractDynamics[NetworkState]):
             if s.ends.port not in buffers:
                 buffers[s.ends.port] = self.arrived(populations, s.ends.port)
         releases, opened, overflowed = dict(state.releases), dict(state.opened), []
-        learned = dict(state.learned)
         senders = Senders(populations, fired)
         for name, s in self.synapses.items():
+            if s.own_delays:
+                continue
             sent = senders.of(s.ends)
             if s.release is not None:
                 releases[name], sent = senders.through(
@@ -254,17 +241,13 @@ class Network(AbstractDynamics[NetworkState]):
                 )
             weight, rows = opened[name]
             if s.learning is not None:
-                weight = Weights.of(learned[name].weight)
+                weight = Weights.of(state.learned[name].weight)
             port, size = s.ends.port, self.populations[s.ends.target].size
             shift = due(buffers[port], state.step, size)
             own = s.learning is not None and not s.shared
             buffers[port], weight = send(buffers[port], sent, weight, shift, rows, own)
             if s.learning is None:
                 opened[name] = weight, rows
-            else:  # Weights are read before they change, or XLA copies them all.
-                held = buffers[port], learned[name].weight
-                buffers[port], now = jax.lax.optimization_barrier(held)
-                learned[name] = learned[name]._replace(weight=now)
             if isinstance(rows, SparseRows):
                 overflowed.append(jnp.any(bits.count(sent.active) > rows.capacity))
         for port, buffer in buffers.items():
@@ -282,31 +265,13 @@ class Network(AbstractDynamics[NetworkState]):
             sum(overflowed, state.overflowed),
             opened,
             state.places,
-            learned,
+            state.learned,
         )
-
-    def _learn(
-        self, state: NetworkState, fired: dict[str, Fired], signals: dict[str, Any], dt
-    ) -> NetworkState:
-        """Let plastic projections learn from what `fired` in the step that was taken."""
-        learned = {
-            name: learning.learn(
-                *(self.synapses[name], at, state.populations, fired),
-                *(signals[name], state.step - 1, dt),
-            )
-            for name, at in state.learned.items()
-        }
-        return eqx.tree_at(lambda s: s.learned, state, learned)
 
     def absorb(self, state: NetworkState) -> "Network":
         """The network with the weights that `state` has learned as those it starts with."""
-        weights = {name: jnp.ravel(at.weight) for name, at in state.learned.items()}
-        if any(w.size != self.synapses[name].n_synapses for name, w in weights.items()):
-            raise ValueError(
-                "Network.absorb takes one set of weights: of a batch, choose an item or a mean."
-            )
-        where = lambda net: [net.synapses[name].weight for name in weights]
-        return eqx.tree_at(where, self, list(weights.values()))
+        synapses = learning.absorb(self.synapses, state.learned)
+        return eqx.tree_at(lambda net: net.synapses, self, synapses)
 
     def arrived(self, populations: dict[str, PopulationState], port: str) -> Array:
         """The field of a receptor's state, by "population.receptor", that weights are added to."""

@@ -18,6 +18,8 @@ from snnjax.connect.rows import AbstractRows, DenseRows, SparseRows
 from snnjax.connect.values import as_values
 from snnjax.core import checks
 from snnjax.core.backend import list_capacity
+from snnjax.networks.delays import draw_delays
+from snnjax.networks.plastic import plastic_weight
 from snnjax.plasticity.rule import AbstractRule
 from snnjax.plasticity.wiring import AbstractList, Listed
 from snnjax.synapses import AbstractRelease
@@ -137,28 +139,14 @@ class Synapses(eqx.Module):
             of = partial(as_values, distances=distances, name=what)
             return checks.early(of, x, edges, key=key)
 
-        delay = dendritic = longest_delay = None
-        if spec.delay is not None:
-            delay = values(spec.delay, keys[2], "Projection.delay")
-            checks.above(delay, 0, "Projection.delay", "ms")
-        if spec.dendritic_delay is not None:
-            if delay is None:
-                raise ValueError(
-                    "Projection.dendritic_delay needs Projection.delay, the axonal part (ms)."
-                )
-            own = None if key is None else checks.early(jax.random.fold_in, key, 3)
-            dendritic = values(spec.dendritic_delay, own, "Projection.dendritic_delay")
-            checks.at_least(dendritic, 0, "Projection.dendritic_delay", "ms")
-            delay = delay + dendritic
-        if delay is not None:
-            longest_delay = _longest(delay, spec.max_delay)
+        delay, dendritic, max_delay = draw_delays(spec, values, key, keys[2])
         rule = spec.wiring if isinstance(spec.wiring, Convolution) else None
         if rule is None:
             weight = values(spec.weight, keys[1], "Projection.weight")
         else:
             weight = checks.early(rule.kernel_of, spec.weight, keys[1])
         if spec.learning is not None:
-            weight = _plastic(spec, weight, edges)
+            weight = plastic_weight(spec, weight, edges)
         operator = propagation.choose(
             spec.operator, edges, weight, delay, plain=not spec.interpolate, rule=rule
         )
@@ -176,7 +164,7 @@ class Synapses(eqx.Module):
         listed = spec.learning is not None and post is not None
         return cls(
             *(weight, delay, dendritic, post, indptr, counts, spec.release, ends),
-            *(longest, len(edges), operator, spec.interpolate, longest_delay),
+            *(longest, len(edges), operator, spec.interpolate, max_delay),
             convolution=rule if operator == "convolution" else None,
             learning=spec.learning,
             by_target=Listed.of(indptr, post, n_post) if listed else None,
@@ -188,6 +176,11 @@ class Synapses(eqx.Module):
         """(sources, targets)."""
         (a, b), (c, d) = self.ends.source_slice, self.ends.target_slice
         return b - a, d - c
+
+    @property
+    def own_delays(self) -> bool:
+        """Whether its spikes are sent by its learning rule; see `AbstractRule.late`."""
+        return self.learning is not None and self.learning.own_delays
 
     def steps(self, dt) -> Int[Array, "..."]:
         """Delays in steps, at least 1."""
@@ -282,51 +275,6 @@ def _require_autapses(spec: Projection, ends: Ends) -> None:
             "False) needs source and target to be the same or apart. Give one projection to "
             "each part of the target."
         )
-
-
-def _plastic(spec: Projection, weight: Any, edges: Edges) -> Any:
-    """Weights for a projection that learns, one a synapse."""
-    what, rule = f"Projection {spec.source}->{spec.target}", spec.learning
-    if not isinstance(rule, AbstractRule):
-        raise ValueError(
-            f"{what}: learning must be a learning rule such as STDP(), got {rule!r}."
-        )
-    refused = {
-        "interpolate=True": spec.interpolate,
-        "wiring by a Convolution": isinstance(spec.wiring, Convolution),
-        f"operator={spec.operator!r}": spec.operator in ("counts", "convolution")
-        or (spec.operator == "dense" and not propagation.all_to_all(edges, "dense")),
-    }
-    for what_else, given in refused.items():
-        if given:
-            raise ValueError(
-                f"{what}: {type(rule).__name__} needs a weight of its own for each synapse, "
-                f"which {what_else} does not give. Leave that out."
-            )
-    if spec.delay is not None and not rule.delayed:
-        raise ValueError(
-            f"{what}: {type(rule).__name__}(lazy=True) needs synapses that see both sides at "
-            "once. Leave out lazy=True, or the delay."
-        )
-    rule.bounds.check(weight, f"{what}: weight")
-    return jnp.broadcast_to(weight, len(edges))
-
-
-def _longest(delay: Float[Array, "..."], max_delay: float | None) -> float:
-    """The longest delay that a buffer has room for, ms."""
-    if checks.is_traced(delay):
-        if max_delay is None:
-            raise ValueError(
-                "Projection.max_delay (ms) must be given where delays are traced, such as when "
-                "they are drawn by a traced key: the longest one sets the size of a buffer."
-            )
-        return float(max_delay)
-    longest = float(np.max(np.asarray(delay), initial=0))
-    if max_delay is not None and longest > max_delay:
-        raise ValueError(
-            f"Projection.max_delay={max_delay:g} ms is below a delay of {longest:g} ms."
-        )
-    return longest if max_delay is None else float(max_delay)
 
 
 def _within(share: Float[Array, "..."]) -> Float[Array, "..."]:

@@ -9,13 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, ArrayLike, Float
 
 from snnjax.connect.events import Weights
 from snnjax.core.arguments import model_dtype
 from snnjax.core.base import AbstractDynamics
-from snnjax.networks import gap
+from snnjax.networks import gap, learning
 from snnjax.networks.feed import modulators
 from snnjax.networks.network import Network
 from snnjax.networks.shard_cut import (
@@ -28,16 +28,11 @@ from snnjax.networks.shard_cut import (
     spread,
 )
 from snnjax.networks.shard_deliver import Mail, Office, first, stacked
-from snnjax.networks.shard_learn import Plastic, begin_all, learn_all
+from snnjax.networks.shard_learn import Plastic, with_learned
 from snnjax.networks.shard_lineup import block
 from snnjax.networks.shard_mail import emit, no_mail
-from snnjax.networks.shard_plan import (
-    mesh_of,
-    office_of,
-    period_of,
-    rows_of,
-    shortest_delay,
-)
+from snnjax.networks.shard_mesh import Devices, mesh_of
+from snnjax.networks.shard_plan import office_of, period_of, rows_of, shortest_delay
 from snnjax.networks.state import NetworkState
 
 
@@ -60,16 +55,15 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
     network: Network  # its synapses have a first axis of devices
     mesh: Mesh = eqx.field(static=True)
     axis: str = eqx.field(static=True)
-    shortest: tuple[float | None, ...] = eqx.field(
-        static=True
-    )  # delay, ms; see `period_of`
+    # Delays, ms; see `period_of`.
+    shortest: tuple[float | None, ...] = eqx.field(static=True)
     plastic: dict[str, Plastic] = eqx.field(default_factory=dict)
 
     @classmethod
     def cut(cls, network: Network, devices: Any, axis: str | None = None):
         """See `Network.shard`."""
-        mesh, axis = mesh_of(devices, axis)
-        n, sharding = mesh.shape[axis], NamedSharding(mesh, PartitionSpec(axis))
+        on = Devices(*mesh_of(devices, axis))
+        n, sharding = on.n, on.sharding
         synapses, plastic = OrderedDict(), {}
         for name, s in network.synapses.items():
             size, rows = network.populations[s.ends.target].size, rows_of(name, network, n)
@@ -80,19 +74,15 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
             own = placed(dataclasses.replace(own, release=None), sharding)
             synapses[name] = dataclasses.replace(own, release=s.release)
         shortest = tuple(shortest_delay(s) for s in network.synapses.values())
-        return cls(_with_synapses(network, synapses), mesh, axis, shortest, plastic)
+        return cls(_with_synapses(network, synapses), *on, shortest, plastic)
 
     def unshard(self) -> Network:
         """The network in one piece, such as after training; see `networks.gather`."""
         n = self.n_devices
         sizes = {name: p.size for name, p in self.network.populations.items()}
-        synapses = OrderedDict(
-            (
-                name,
-                join_synapses(s, rows_of(name, self.network, n), sizes[s.ends.target], n),
-            )
-            for name, s in self.network.synapses.items()
-        )
+        rows = lambda name: rows_of(name, self.network, n)
+        joined = lambda name, s: join_synapses(s, rows(name), sizes[s.ends.target], n)
+        synapses = OrderedDict((k, joined(k, s)) for k, s in self.network.synapses.items())
         synapses.update((name, p.whole) for name, p in self.plastic.items())
         return _with_synapses(self.network, synapses)
 
@@ -101,9 +91,14 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
         return self.unshard().absorb(state).shard(self.mesh, self.axis)
 
     @property
+    def devices(self) -> Devices:
+        """What the network is cut over."""
+        return Devices(self.mesh, self.axis)
+
+    @property
     def n_devices(self) -> int:
         """How many devices share the network."""
-        return self.mesh.shape[self.axis]
+        return self.devices.n
 
     @property
     def n_neurons(self) -> int:
@@ -131,7 +126,8 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
             known = s.delay if delay is None else np.asarray(delay)
             synapses[name] = dataclasses.replace(s, delay=known)
         state = _with_synapses(self.network, synapses).init(shape, key=key, dt=dt)
-        learned = begin_all(self.plastic, shape, dt, model_dtype(self))
+        whole = {name: p.whole for name, p in self.plastic.items()}
+        learned = learning.begin_all(whole, shape, dt, model_dtype(self))
         return dataclasses.replace(state, learned=learned)
 
     def period(self, state: NetworkState) -> int:
@@ -147,10 +143,9 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
     def open(self, state: NetworkState, dt) -> NetworkState:
         slots, office = self._slots(state), self._office(state)
         local = {
-            name: dataclasses.replace(s, release=None, weight=self._each(s.weight))
+            name: dataclasses.replace(s, release=None, weight=self.devices.each(s.weight))
             for name, s in self.network.synapses.items()
         }
-
         n_rows = {name: rows_of(name, self.network, self.n_devices).n for name in local}
 
         def rows(local, dt):
@@ -162,19 +157,19 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
 
         one = PartitionSpec(self.axis)
         specs = jax.tree.map(lambda x: one if jnp.ndim(x) else PartitionSpec(), local)
-        pushes = self._on_each(rows, (specs, PartitionSpec()), one)(local, dt)
+        pushes = self.devices.run(rows, (specs, PartitionSpec()), one)(local, dt)
         pushes = {name: (Weights.of(w), rows) for name, (w, rows) in pushes.items()}
         sizes = {name: p.size for name, p in self.network.populations.items()}
         gaps = self.network.gaps.items()
         couplings = {name: gap.coupling(s, sizes, dt) for name, s in gaps}
         populations, waiting = dict(state.populations), dict(state.waiting)
         for name, at in populations.items():
-            populations[name] = jax.tree.map(self._kept_apart, at)
+            populations[name] = jax.tree.map(self.devices.kept_apart, at)
         for port, ring in waiting.items():
             waiting[port] = cut_ring(ring, self._size(port), self.n_devices)
         mail = no_mail(self.network, state, office.period, self.n_devices, dt)
         opened = dict(pushes=pushes, mail=mail, couplings=couplings)
-        sharding = NamedSharding(self.mesh, PartitionSpec(self.axis))
+        sharding = self.devices.sharding
         learned = {k: p.open(state.learned[k], sharding) for k, p in self.plastic.items()}
         state = dataclasses.replace(state, opened=opened, learned=learned)
         return dataclasses.replace(state, populations=populations, waiting=waiting)
@@ -187,9 +182,9 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
             flush = lambda rings, pushes, mail, step: office.flush(
                 rings, first(pushes), Mail(mail.own, first(mail.whole)), step
             )
-            rings, one = jax.tree.map(self._last, waiting), PartitionSpec(self.axis)
-            letters = Mail(jax.tree.map(self._last, mail.own), one)
-            flush = self._on_each(
+            rings, one = jax.tree.map(self.devices.last, waiting), PartitionSpec(self.axis)
+            letters = Mail(jax.tree.map(self.devices.last, mail.own), one)
+            flush = self.devices.run(
                 flush, (rings, one, letters, PartitionSpec()), (rings, PartitionSpec())
             )
             waiting, late = flush(waiting, pushes, mail, state.step)
@@ -221,7 +216,8 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
         signals, input = modulators(input, whole)
         populations, fired = self.network.advance(state.populations, input, dt, couplings)
         state = self._send(state, populations, fired, dt)
-        learned = learn_all(self.plastic, state, fired, signals, dt)
+        cut = {name: p.cut for name, p in self.plastic.items()}
+        learned = learning.learn_all(cut, state, fired, signals, dt)
         state = dataclasses.replace(state, learned=learned)
         return state, jnp.concatenate([f.spikes for f in fired.values()], axis=-1)
 
@@ -229,10 +225,11 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
         """As of the `Network`: each device pushes what it is told onto its own targets."""
         office, opened = self._office(state), state.opened
         emitted, releases = emit(self.network, state.releases, populations, fired, dt)
-        emitted = jax.tree.map(self._spread, emitted)
+        whole = lambda x: spread(x, self.n_devices)
+        emitted = jax.tree.map(whole, emitted)
         buffers = dict(state.waiting)
         for port in [p for p in office.blocks if p not in buffers]:
-            buffers[port] = self._spread(self.network.arrived(populations, port))
+            buffers[port] = whole(self.network.arrived(populations, port))
 
         def local(buffers, pushes, mail, emitted, step):
             if mail is not None:
@@ -246,21 +243,16 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
                 mail = Mail(mail.own, stacked(mail.whole))
             return arrived, buffers, stacked(credited), mail, late
 
-        one, last = PartitionSpec(self.axis), lambda x: jax.tree.map(self._last, x)
-        pushes = dict(opened["pushes"])
+        one, last = PartitionSpec(self.axis), lambda x: jax.tree.map(self.devices.last, x)
+        pushes = with_learned(opened["pushes"], state.learned)
         own = [name for name, p in self.plastic.items() if not p.whole.shared]
-        for name in self.plastic:
-            w = jnp.moveaxis(state.learned[name].weight, -2, 0)  # devices first
-            pushes[name] = Weights.of(w), pushes[name][1]
         mail = opened["mail"]
         letters = None if mail is None else Mail(last(mail.own), one)
         given = (last(buffers), one, letters, last(emitted), PartitionSpec())
-        arrived = {
-            port: (self._last(x), self._last(x)) for port, x in state.waiting.items()
-        }
+        arrived = {port: (last(x), last(x)) for port, x in state.waiting.items()}
         direct = {port: x for port, x in buffers.items() if port not in state.waiting}
         made = (arrived, last(direct), one, letters, PartitionSpec())
-        local = self._on_each(local, given, made)
+        local = self.devices.run(local, given, made)
         arrived, direct, credited, mail, late = local(
             buffers, pushes, mail, emitted, state.step
         )
@@ -270,12 +262,10 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
         for port, x in direct.items():
             x = x[..., : self._size(port)]
             populations = self.network.with_arrived(populations, port, x)
-        pushes = {
-            name: (weights._replace(credited=credited[name]), rows)
-            for name, (weights, rows) in opened["pushes"].items()
-            if name not in self.plastic
-        }
-        pushes.update({name: opened["pushes"][name] for name in self.plastic})
+        pushes = dict(opened["pushes"])
+        for name, (weights, rows) in pushes.items():
+            if name not in self.plastic:
+                pushes[name] = weights._replace(credited=credited[name]), rows
         return dataclasses.replace(
             state,
             populations=populations,
@@ -304,29 +294,6 @@ class ShardedNetwork(AbstractDynamics[NetworkState]):
 
     def _size(self, port: str) -> int:
         return self.network.populations[port.split(".")[0]].size
-
-    def _each(self, weight: Array) -> Array:
-        """A number for all synapses once for each device, which so has its own gradient."""
-        return weight if jnp.ndim(weight) else jnp.broadcast_to(weight, self.n_devices)
-
-    def _spread(self, x: Array) -> Array:
-        return spread(x, self.n_devices)
-
-    def _last(self, x: Array) -> PartitionSpec:
-        return PartitionSpec(*[None] * (x.ndim - 1), self.axis)
-
-    def _kept_apart(self, x: Any) -> Any:
-        """An array of neurons with each block on its device, where blocks are even."""
-        if not eqx.is_inexact_array(x) or not x.ndim or x.shape[-1] % self.n_devices:
-            return x
-        return lax.with_sharding_constraint(x, NamedSharding(self.mesh, self._last(x)))
-
-    def _on_each(self, f: Any, given: Any, made: Any) -> Any:
-        """`f` on every device, with its part of the arguments."""
-        # Whole spikes are the same everywhere, which jax cannot see of what is gathered.
-        return jax.shard_map(
-            f, mesh=self.mesh, in_specs=given, out_specs=made, check_vma=False
-        )
 
 
 def _with_synapses(network: Network, synapses: dict[str, Any]) -> Network:

@@ -10,8 +10,8 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Int
 
+from snnjax.connect.events import Weights
 from snnjax.core.checks import is_traced
-from snnjax.networks import learning
 from snnjax.networks.learning import Learned
 from snnjax.networks.projection import Synapses
 from snnjax.networks.shard_cut import Rows, cut_synapses, placed
@@ -35,6 +35,11 @@ class Plastic(eqx.Module):
         if is_traced((s.post, s.indptr)):
             raise ValueError(
                 "Network.shard needs to know the wiring: cut the network outside of jit."
+            )
+        if s.own_delays:
+            raise ValueError(
+                f"Network.shard cannot cut a projection whose rule, {type(s.learning).__name__}, "
+                "has delays of its own. Run the network on one device."
             )
         whole = s if s.post is not None else _as_list(s)
         static = dataclasses.replace(whole, learning=None, by_target=None)
@@ -89,22 +94,10 @@ class Plastic(eqx.Module):
         return x.shape[: x.ndim - len(self._shape)]
 
 
-def begin_all(plastic: dict[str, Plastic], shape: tuple[int, ...], dt: Any, dtype: Any):
-    """As in a state of the network: not by device."""
-    return {name: learning.begin(p.whole, shape, dt, dtype) for name, p in plastic.items()}
-
-
-def learn_all(
-    plastic: dict[str, Plastic], state: Any, fired: Any, signals: dict[str, Any], dt: Any
-) -> dict[str, Learned]:
-    """What each projection has learned after a step in which populations `fired`."""
-    return {
-        name: learning.learn(
-            *(p.cut, state.learned[name], state.populations, fired),
-            *(signals[name], state.step - 1, dt),
-        )
-        for name, p in plastic.items()
-    }
+def with_learned(pushes: dict[str, Any], learned: dict[str, Learned]) -> dict[str, Any]:
+    """What devices push, with the weights that were learned: devices are their first axis."""
+    first = lambda w: Weights.of(jnp.moveaxis(w, -2, 0))
+    return {**pushes, **{k: (first(at.weight), pushes[k][1]) for k, at in learned.items()}}
 
 
 def _of_synapses(f: Any, learned: Learned) -> Learned:

@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh
 
 from snnjax.core import checks
 from snnjax.core.neuron import AbstractNeuron
@@ -26,27 +25,6 @@ def shortest_delay(s: Synapses) -> float | None:
     """The shortest delay of a projection, ms; None for one step, or if it may yet change."""
     fixed = s.delay is not None and not s.interpolate and not checks.is_traced(s.delay)
     return float(np.min(s.delay)) if fixed and np.size(s.delay) else None
-
-
-def mesh_of(devices: Any, axis: str | None) -> tuple[Mesh, str]:
-    """(a mesh, the axis of it that shares the network)."""
-    if isinstance(devices, Mesh):
-        names = list(devices.axis_names)
-        if axis is None and len(names) > 1:
-            raise ValueError(f"Network.shard.axis must be one of the mesh's {names}.")
-        return devices, checks.one_of(axis or names[0], names, "Network.shard.axis")
-    if not isinstance(devices, list | tuple):
-        n, there = checks.count(devices, "Network.shard.devices"), jax.devices()
-        if n > len(there):
-            raise ValueError(
-                f"Network.shard.devices={n}, but jax sees {len(there)}. On a CPU call "
-                f"snnjax.use_cores({n}) before jax starts."
-            )
-        devices = there[:n]
-    if not devices:
-        raise ValueError("Network.shard.devices must be at least one device, got none.")
-    axis = axis or "neurons"
-    return Mesh(np.array(devices), (axis,)), axis
 
 
 def period_of(

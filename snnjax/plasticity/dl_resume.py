@@ -48,8 +48,9 @@ class DLReSuMe(AbstractRule):
     - `max_delay`: ms.
 
     The modulators are "target", the wanted spikes, and "end", 1 in the last step of a trial and
-    0 elsewhere; weights and delays last beyond it. `learn_trials` sends spikes with the learned
-    delays; in a `Network` spikes travel with those of the projection alone.
+    0 elsewhere; weights and delays last beyond it, and spikes that would arrive in that step are
+    lost. In a `Network` spikes take the learned delay after that of the projection; it is in
+    `state.learned["projection"].rule.own.delay`.
 
     Taherkhani, Belatreche, Li & Maguire 2015, IEEE Trans. Neural Netw. Learn. Syst. 26:3137.
     """
@@ -107,6 +108,5 @@ class DLReSuMe(AbstractRule):
         own = own._replace(delay=delay, moved=moved.astype(w.dtype))
         return state._replace(own=own), w
 
-    def sent(self, own: Delayed, w, pre):
-        """By the delayed spikes of this step."""
-        return (w * own.arrived).sum(-2)
+    def late(self, own: Delayed):
+        return own.arrived

@@ -75,6 +75,9 @@ class RewardModulated(AbstractWrappedRule):
     def own(self, w):
         return Eligible(self.rule.own(w), jnp.zeros_like(w))
 
+    def late(self, own: Eligible):
+        return self.rule.late(own.rule)
+
     def change(self, own: Eligible, w, seen, dt):
         within, reward = seen.post
         rate = 1 / self.tau_e

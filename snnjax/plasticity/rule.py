@@ -97,10 +97,9 @@ class AbstractRule(AbstractDynamics[RuleState]):
             w = self.bounds.apply(w, dt * self.drift(w, seen.pre, seen.post))
         return own, w
 
-    def sent(self, own: Any, w: Array, pre: Array) -> Array:
-        """What arrives at each target of `learn_trials` by the spikes `pre` of a step."""
+    def late(self, own: Any) -> Array | None:
+        """Spikes that reach each synapse in a step, of a rule that has delays of its own."""
         del own
-        return pre @ w
 
     def settle(self, state: RuleState, w: Array, pairs: Any, dt: Any) -> tuple[Any, Array]:
         """(state, weights) once a step, where weights of a neuron depend on each other."""
@@ -111,6 +110,11 @@ class AbstractRule(AbstractDynamics[RuleState]):
     def delayed(self) -> bool:
         """Whether what it shows of a side may be seen later than it happens."""
         return True
+
+    @property
+    def own_delays(self) -> bool:
+        """Whether spikes have its delays beside those of their projection."""
+        return type(self).late is not AbstractRule.late
 
     @property
     def by_event(self) -> bool:

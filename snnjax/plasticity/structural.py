@@ -26,8 +26,8 @@ class StructuralPlasticity(AbstractWrappedRule):
     where the weight is not 0 at the start; other places are free, and their weights 0. Each
     `every` ms, synapses with $|w| < threshold$ go, and their target grows as many at places drawn
     at random, first of those that were free, with the weight `start`. So each target keeps its
-    number of synapses. Items of a batch are rewired each by its own weights: not for those that
-    are `shared`.
+    number of synapses. Items of a batch are rewired each by its own weights, or all alike by those
+    they share.
 
         rule = StructuralPlasticity(STDP(), key=jax.random.key(0))
         weight = rule.draw(n_pre, n_post, n_synapses)  # of each target
@@ -84,6 +84,9 @@ class StructuralPlasticity(AbstractWrappedRule):
 
     def own(self, w):
         return Rewired(self.rule.own(w), w != 0)
+
+    def late(self, own: Rewired):
+        return self.rule.late(own.rule)
 
     def change(self, own: Rewired, w, seen, dt):
         kept, learned = self.rule.change(own.rule, w, seen, dt)

@@ -49,6 +49,10 @@ class AbstractWrappedRule(AbstractRule):
         return self.rule.delayed
 
     @property
+    def own_delays(self):
+        return self.rule.own_delays
+
+    @property
     def by_event(self):
         return self.rule.by_event
 
@@ -84,6 +88,9 @@ class AbstractWrappedRule(AbstractRule):
 
     def change(self, own, w, seen, dt):
         return self.rule.change(own, w, seen, dt)
+
+    def late(self, own):
+        return self.rule.late(own)
 
     def settle(self, state: RuleState, w, pairs, dt):
         inner = RuleState(state.traces.rule, state.own)

@@ -12,6 +12,7 @@ from snnjax.core.arguments import model_dtype
 from snnjax.measures import padded_spike_times, schreiber
 from snnjax.networks.population import Population
 from snnjax.plasticity.rule import AbstractRule, RuleState, Signals
+from snnjax.plasticity.wiring import Pairs
 
 MOST_SPIKES = 64  # of a train, that its correlation is taken of
 
@@ -105,7 +106,8 @@ def _learn(rule, cells, inputs, targets, w, modulators, dt, sigma, epochs) -> Tr
         v = getattr(state.neuron, "v", None)
         signals = Signals(pre, fired.spikes, w, modulators, v)
         rule_state, learned = rule.step(rule_state, signals, dt)
-        sent = rule.sent(rule_state.own, w, pre)
+        late = rule.late(rule_state.own)
+        sent = pre @ w if late is None else Pairs(w.shape).onto_post(w * late)
         return (state, rule_state, learned, sent), fired.spikes
 
     def trial(carry, data):
