@@ -4,7 +4,7 @@ from importlib import import_module as _import_module
 
 import jax as _jax
 
-from snnjax import connect, datasets, inputs, measures, networks, plasticity
+from snnjax import connect, datasets, inputs, measures, networks, plasticity, sweeps
 from snnjax.core.base import AbstractDynamics
 from snnjax.core.cores import compilation_cache, use_cores
 from snnjax.core.estimate import Estimate, estimate
@@ -85,6 +85,7 @@ from snnjax.networks import (
     simulate_events,
 )
 from snnjax.neurons import *  # noqa: F403
+from snnjax.sweeps import sweep
 from snnjax.synapses import *  # noqa: F403
 from snnjax.training import *  # noqa: F403
 

@@ -64,3 +64,11 @@ EACH_UP_TO = 64
 def learn_by_event(n_synapses: int) -> bool:
     """Whether a learning rule loops over rows and columns with spikes, or visits all synapses."""
     return jax.default_backend() == "cpu" and n_synapses > EACH_UP_TO
+
+
+def sweep_batch() -> int:
+    """How many points of a sweep a device takes at once, where memory allows it.
+
+    On a CPU as many as keep what a step reads and writes in the fastest cache.
+    """
+    return 4096 if jax.default_backend() == "cpu" else 65536

@@ -21,8 +21,9 @@ class StepBar:
     That of the first chunk is left out of the estimate: most of it is compilation.
     """
 
-    def __init__(self, total: int, done: int, show: bool, what: str):
-        self.total, self.done, self.show, self.what = total, done, show, what
+    def __init__(self, total: int, done: int, show: bool, what: str, unit: str = "step"):
+        self.total, self.done, self.show = total, done, show
+        self.what, self.unit = what, unit
         self.first = True
 
     def __enter__(self) -> "StepBar":
@@ -33,7 +34,7 @@ class StepBar:
                 total=self.total,
                 initial=self.done,
                 desc=self.what,
-                unit="step",
+                unit=self.unit,
                 unit_scale=True,
             )
         return self

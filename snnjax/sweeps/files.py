@@ -1,0 +1,117 @@
+"""Results of sweeps in files: .npz of NumPy, and netCDF by xarray."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from snnjax.core import checks
+from snnjax.sweeps.points import Axis, Points, Static
+from snnjax.sweeps.result import Failure, SweepResult, coordinate
+
+NETCDF, NPZ = ".nc", ".npz"
+
+
+def save(path: Any, result: SweepResult) -> None:
+    """Write a `SweepResult` to `path`: .npz, or .nc (netCDF, by the extra snnjax[sweep]).
+
+    `load` reads both back. What is no number, such as an integrator, comes back as its name.
+    """
+    path = _path(path, "save")
+    notes, axes = describe(result.points)
+    notes |= {"made": result.made, "failed": [_plain(f) for f in result.failed]}
+    if path.suffix == NETCDF:
+        data = result.to_xarray().assign_attrs(snnjax=json.dumps(notes))
+        shaped = {n: x for n, x in axes.items() if n not in data.coords or x.ndim > 1}
+        for n, x in shaped.items():
+            data[_given(n)] = ((f"{n}_number", *(f"{n}_{k}" for k in range(1, x.ndim))), x)
+        data.attrs["snnjax"] = json.dumps(notes)
+        data.to_netcdf(path)
+        return
+    arrays = {f"result.{n}": x for n, x in result.arrays.items()}
+    given = {_given(n): x for n, x in axes.items()}
+    with open(path, "wb") as file:
+        np.savez_compressed(file, notes=np.array(json.dumps(notes)), **arrays, **given)
+
+
+def load(path: Any) -> SweepResult:
+    """The `SweepResult` that `save` wrote."""
+    path = _path(path, "load")
+    if path.suffix == NETCDF:
+        import xarray
+
+        with xarray.open_dataset(path) as data:
+            notes = json.loads(data.attrs["snnjax"])
+            found = {str(n): np.asarray(x.values) for n, x in data.variables.items()}
+        given = {n: found.get(_given(n), found.get(n)) for n in notes["axes"]}
+        names = [
+            n for n in found if n not in notes["axes"] and not n.startswith(_given(""))
+        ]
+        arrays = {n: found[n] for n in names}
+    else:
+        with np.load(path) as data:
+            notes = json.loads(str(data["notes"]))
+            given = {n: data[_given(n)] for n in notes["axes"] if _given(n) in data}
+            front = "result."
+            arrays = {n.removeprefix(front): data[n] for n in data if n.startswith(front)}
+    failed = tuple(Failure(*f) for f in notes["failed"])
+    return SweepResult(points_from(notes, given), arrays, failed, notes["made"])
+
+
+def describe(points: Points) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """(what of `points` goes into JSON, its arrays by parameter)."""
+    notes, arrays = {}, {}
+    for n, a in points.axes.items():
+        note: dict[str, Any] = {"dim": a.dim}
+        if isinstance(a.values, Static):
+            note["values"] = coordinate(a).tolist()
+        elif checks.is_key(a.values):
+            note["keys"] = str(jax.random.key_impl(a.values))
+            arrays[n] = np.asarray(jax.random.key_data(a.values))
+        else:
+            arrays[n] = a.values
+        notes[n] = note
+    in_order = np.array_equal(points.numbers, np.arange(len(points)))
+    return {"axes": notes, "numbers": None if in_order else points.numbers.tolist()}, arrays
+
+
+def points_from(notes: dict[str, Any], arrays: dict[str, np.ndarray]) -> Points:
+    """The inverse of `describe`."""
+    axes = {}
+    for n, note in notes["axes"].items():
+        if "values" in note:
+            values: Any = Static(note["values"])
+        elif "keys" in note:
+            values = jax.random.wrap_key_data(arrays[n], impl=note["keys"])
+        else:
+            values = arrays[n]
+        axes[n] = Axis(note["dim"], values)
+    numbers = notes["numbers"]
+    return Points(axes, None if numbers is None else np.array(numbers, int))
+
+
+def _given(name: str) -> str:
+    return f"given.{name}"
+
+
+def _plain(failure: Failure) -> list[Any]:
+    simple = lambda x: x.item() if isinstance(x, np.generic) else x
+    keep = lambda x: (
+        simple(x) if isinstance(simple(x), int | float | str | bool) else str(x)
+    )
+    return [
+        failure.number,
+        {n: keep(x) for n, x in failure.parameters.items()},
+        failure.reason,
+    ]
+
+
+def _path(path: Any, what: str) -> Path:
+    path = Path(path)
+    if path.suffix not in (NETCDF, NPZ):
+        raise ValueError(
+            f"sweeps.{what}: the file must end in .npz or .nc, got {str(path)!r}."
+        )
+    return path
