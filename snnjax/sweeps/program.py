@@ -47,16 +47,13 @@ class Program:
         try:
             found = jax.eval_shape(self._point, *self._first())
             self.outputs = outputs_of(found, self.name)
-        except (
-            jax.errors.ConcretizationTypeError,
-            jax.errors.TracerArrayConversionError,
-        ) as e:
-            raise ValueError(
-                f"sweep.function {self.name} needs the value itself of a parameter, as one that "
-                "decides a number of steps or a branch is needed. Give such a parameter as "
-                f"snn.sweeps.static([...]); one of {', '.join(self.moving)}."
-            ) from e
         except Exception as error:
+            if "Tracer" in f"{type(error).__name__} {error}":
+                raise ValueError(
+                    f"sweep.function {self.name} needs the value itself of a parameter, as of "
+                    "one that decides how many steps there are. Give that parameter, one of "
+                    f"{', '.join(self.moving)}, as snn.sweeps.static([...])."
+                ) from error
             self.error = error
 
     def compile(self, size: int, devices: Sequence[Any]) -> "Compiled":
