@@ -1,6 +1,7 @@
 """Learning rules: the contract, the ways in which a rule is run, and plastic projections."""
 
 import functools
+import re
 
 import equinox as eqx
 import jax
@@ -289,6 +290,23 @@ def test_items_of_a_batch_have_their_own_weights_or_share_them():
     changes = [replay(FREE_BIG, s[:, k, :6], s[:, k, 6:], 0.5).weights for k in range(3)]
     expected = w + np.mean(changes, 0)
     np.testing.assert_allclose(shared.final.learned[NAME].weight, expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("delay", [None, 2.0])
+def test_steps_by_event_do_not_copy_the_weights(delay):
+    """They are read before they change, so that one array is enough."""
+    sources = snn.Population(
+        snn.inputs.poisson(30.0, shape=(37,), key=jax.random.key(1)), 37
+    )
+    cells = snn.Population(snn.LIF(), 41, snn.Exponential(5.0))
+    join = snn.Projection("a", "b", snn.connect.AllToAll(), 9.0, delay, learning=FREE)
+    net = snn.Network(dict(a=sources, b=cells), [join])
+    state = net.open(net.init(dt=0.5), 0.5)
+    step = lambda state, _: net.step(state, {}, jnp.asarray(0.5))
+    run = jax.jit(lambda state: jax.lax.scan(step, state, length=50)[0])
+    text = run.lower(state).compile().as_text()
+    copied = re.findall(r"f64\[(?:1,)?37,41\]\S* copy\(%(\w+)", text)
+    assert copied and all(name.startswith("state") for name in copied)  # before the loop
 
 
 FREE_BIG = STDP(0.4, 0.5, bounds=NoBounds())
