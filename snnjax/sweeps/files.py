@@ -9,7 +9,7 @@ import numpy as np
 
 from snnjax.core import checks
 from snnjax.sweeps.points import Axis, Points, Static
-from snnjax.sweeps.result import Failure, SweepResult, coordinate
+from snnjax.sweeps.result import SweepResult, coordinate, failure
 
 NETCDF, NPZ = ".nc", ".npz"
 
@@ -21,7 +21,7 @@ def save(path: Any, result: SweepResult) -> None:
     """
     path = _path(path, "save")
     notes, axes = describe(result.points)
-    notes |= {"made": result.made, "failed": [_plain(f) for f in result.failed]}
+    notes |= {"made": result.made, "failed": {f.number: f.reason for f in result.failed}}
     if path.suffix == NETCDF:
         data = result.to_xarray().assign_attrs(snnjax=json.dumps(notes))
         shaped = {n: x for n, x in axes.items() if n not in data.coords or x.ndim > 1}
@@ -56,8 +56,9 @@ def load(path: Any) -> SweepResult:
             given = {n: data[_given(n)] for n in notes["axes"] if _given(n) in data}
             front = "result."
             arrays = {n.removeprefix(front): data[n] for n in data if n.startswith(front)}
-    failed = tuple(Failure(*f) for f in notes["failed"])
-    return SweepResult(points_from(notes, given), arrays, failed, notes["made"])
+    points = points_from(notes, given)
+    failed = tuple(failure(points, int(n), reason) for n, reason in notes["failed"].items())
+    return SweepResult(points, arrays, failed, notes["made"])
 
 
 def describe(points: Points) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -69,7 +70,8 @@ def describe(points: Points) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
             note["values"] = coordinate(a).tolist()
         elif checks.is_key(a.values):
             note["keys"] = str(jax.random.key_impl(a.values))
-            arrays[n] = np.asarray(jax.random.key_data(a.values))
+            # netCDF has no unsigned numbers.
+            arrays[n] = np.asarray(jax.random.key_data(a.values)).view(np.int32)
         else:
             arrays[n] = a.values
         notes[n] = note
@@ -84,7 +86,7 @@ def points_from(notes: dict[str, Any], arrays: dict[str, np.ndarray]) -> Points:
         if "values" in note:
             values: Any = Static(note["values"])
         elif "keys" in note:
-            values = jax.random.wrap_key_data(arrays[n], impl=note["keys"])
+            values = jax.random.wrap_key_data(arrays[n].view(np.uint32), impl=note["keys"])
         else:
             values = arrays[n]
         axes[n] = Axis(note["dim"], values)
@@ -94,18 +96,6 @@ def points_from(notes: dict[str, Any], arrays: dict[str, np.ndarray]) -> Points:
 
 def _given(name: str) -> str:
     return f"given.{name}"
-
-
-def _plain(failure: Failure) -> list[Any]:
-    simple = lambda x: x.item() if isinstance(x, np.generic) else x
-    keep = lambda x: (
-        simple(x) if isinstance(simple(x), int | float | str | bool) else str(x)
-    )
-    return [
-        failure.number,
-        {n: keep(x) for n, x in failure.parameters.items()},
-        failure.reason,
-    ]
 
 
 def _path(path: Any, what: str) -> Path:

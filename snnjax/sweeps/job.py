@@ -14,7 +14,7 @@ from snnjax.core.provenance import version
 from snnjax.sweeps import share
 from snnjax.sweeps.points import Points
 from snnjax.sweeps.program import Compiled, Program, fitting
-from snnjax.sweeps.result import Failure, SweepResult
+from snnjax.sweeps.result import Failure, SweepResult, failure
 from snnjax.sweeps.store import Store
 
 NOT_RUN = "not run: the sweep was interrupted"
@@ -139,8 +139,7 @@ class Job:
         )
 
     def _failure(self, number: int) -> Failure:
-        at = {n: x[0] for n, x in self.points.take(np.array([number])).items()}
-        return Failure(number, at, self.reasons[number])
+        return failure(self.points, number, self.reasons[number])
 
     def _made(self) -> str:
         kind = f"{len(self.devices)} x {self.devices[0].device_kind}"

@@ -23,17 +23,18 @@ class Program:
     """`function` at the points of one batch, with the `fixed` values of static parameters."""
 
     def __init__(self, bound: Bound, fixed: dict[str, Any], points: Points, key: Any):
-        self.bound, self.fixed, self.points, self.key = bound, fixed, points, key
+        self.bound, self.fixed, self.points = bound, fixed, points
+        self.key = key if bound.takes_key else None
         self.moving = [n for n in points.axes if n not in fixed]
         self.name = function_name(bound.function)
         self.outputs: Outputs | None = None  # unless the function raised
         self.error: Exception | None = None
         self._look()
 
-    def _point(self, values: dict[str, Any], number: Any) -> dict[str, Any]:
-        key = None
-        if self.bound.takes_key and self.key is not None:
-            key = jax.random.fold_in(self.key, number)
+    def at_point(self, values: dict[str, Any], number: Any, key: Any) -> dict[str, Any]:
+        """What the function gives, by name."""
+        if key is not None:
+            key = jax.random.fold_in(key, number)
         return by_name(as_arrays(self.bound(self.fixed | values, key)), self.name)
 
     def arguments(self, numbers: np.ndarray) -> tuple[dict[str, Any], Any]:
@@ -45,7 +46,7 @@ class Program:
     def _look(self) -> None:
         """What the function gives, without running it."""
         try:
-            found = jax.eval_shape(self._point, *self._first())
+            found = jax.eval_shape(self.at_point, *self._first(), self.key)
             self.outputs = outputs_of(found, self.name)
         except Exception as error:
             if "Tracer" in f"{type(error).__name__} {error}":
@@ -62,7 +63,7 @@ class Program:
 
     def fingerprint(self) -> str:
         """Of what is computed at a point, to tell one sweep from another."""
-        return program_digest(self._point, *self._first())
+        return program_digest(self.at_point, *self._first(), self.key)
 
     def _first(self) -> Any:
         return jax.tree.map(lambda x: x[0], self.arguments(np.zeros(1, int)))
@@ -75,15 +76,17 @@ class Compiled:
         self.program, self.size = program, size
         mesh = Mesh(np.array(devices), (AXIS,))
         self.sharding = NamedSharding(mesh, PartitionSpec(AXIS))
-        many = jax.vmap(program._point)
+        many = jax.vmap(program.at_point, in_axes=(0, 0, None))
         if len(devices) > 1:
             over = PartitionSpec(AXIS)
             # Each device runs its own loop over time: nothing is sent between them.
             many = jax.shard_map(
-                many, mesh=mesh, in_specs=(over, over), out_specs=over, check_vma=False
-            )
+                many, mesh=mesh, in_specs=(over, over, PartitionSpec()), out_specs=over,
+                check_vma=False,
+            )  # fmt: skip
+        self.key = jax.device_put(program.key, NamedSharding(mesh, PartitionSpec()))
         example = self._place(np.zeros(size, int))
-        self.call = jax.jit(many).lower(*example).compile()
+        self.call = jax.jit(many).lower(*example, self.key).compile()
 
     def _place(self, numbers: np.ndarray) -> Any:
         return jax.device_put(self.program.arguments(numbers), self.sharding)
@@ -91,7 +94,7 @@ class Compiled:
     def __call__(self, numbers: np.ndarray) -> dict[str, np.ndarray]:
         """At the points counted by `numbers`, at most `size`: the rest is filled up with them."""
         filled = np.resize(numbers, self.size)
-        found = self.call(*self._place(filled))
+        found = self.call(*self._place(filled), self.key)
         return {n: np.asarray(x)[: len(numbers)] for n, x in found.items()}
 
     @property

@@ -17,6 +17,12 @@ class Failure(NamedTuple):
     reason: str
 
 
+def failure(points: Points, number: int, reason: str) -> Failure:
+    """Of the point counted by `number`."""
+    at = {n: x[0] for n, x in points.take(np.array([number])).items()}
+    return Failure(number, at, reason)
+
+
 class Labelled(NamedTuple):
     """An array whose dimensions have names, and coordinates where they are parameters."""
 
