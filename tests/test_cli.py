@@ -20,7 +20,7 @@ from snnjax.cli import discover, main, options
 from snnjax.cli.app import Program
 from snnjax.cli.digits import DigitsResult, train_digits
 from snnjax.cli.files import Column
-from snnjax.cli.sweep import MEMORY, _chunk, _report
+from snnjax.cli.report import report
 from snnjax.measures import ap_features, cv, isi, spike_times
 from snnjax.training import History
 
@@ -641,23 +641,10 @@ def test_sweep_csv_has_a_row_a_point(tmp_path):
     np.testing.assert_array_equal(rows[:, 2].reshape(3, 2), data["latency"])
 
 
-def test_sweep_in_chunks_is_the_same_and_shows_a_bar(tmp_path, monkeypatch):
+def test_sweep_shows_a_bar():
     run = ["LIF", "--over", "current=0:500:601", "--duration", "20", "--dt", "0.1"]
-    file = tmp_path / "grid.npz"
     assert not call("sweep", *run, "--no-progress").stderr
-    result = call("sweep", *run, "--save", file, "--progress")
-    assert "3/3" in result.stderr
-    whole = np.load(file)["firing_rate"]
-    monkeypatch.setattr("snnjax.cli.sweep._chunk", lambda *_: 601)
-    np.testing.assert_array_equal(swept(tmp_path, *run)["firing_rate"], whole)
-    assert np.all(np.diff(whole) >= 0)
-    assert whole[-1] > 0
-
-
-def test_chunks_of_long_traces_fit_into_memory():
-    assert _chunk(10_000, ["firing_rate"], 10**6) == 1000
-    assert _chunk(10_000, ["peak", "half_width"], 10**5) * 10**5 * 8 < MEMORY
-    assert _chunk(10_000, ["half_width"], 10**9) == 1
+    assert "601/601" in call("sweep", *run, "--progress").stderr
 
 
 def test_the_report_of_sweep():
@@ -670,10 +657,10 @@ def test_the_report_of_sweep():
     line = {"a": Column(x[:, 0], "mV")}
     grid = {"a": Column(x.ravel(), "mV"), "b": Column(y.ravel(), "")}
     z = np.where(x > 4, x * y, np.nan)
-    text = _report(line, {"peak": Column(z[:, 1], "mV")})
+    text = report(line, {"peak": Column(z[:, 1], "mV")})
     assert text.startswith("  peak:  8.2 mV (a 4.1) to 20 mV (a 10), 41 empty\n\n  a (mV)")
     assert 20 < len(text.splitlines()) < 30
-    text = _report(
+    text = report(
         grid, {"n": Column(z.ravel(), ""), "m": Column(0 * z.ravel() + np.nan, "")}
     )
     first, second = text.splitlines()

@@ -38,6 +38,11 @@ def write(path: Path, columns: dict[str, Column], about: dict[str, str]) -> None
     part.replace(path)
 
 
+def rows(columns: dict[str, Column]) -> dict[str, Column]:
+    """`columns` on a grid as a row a point."""
+    return {name: Column(c.values.ravel(), c.unit) for name, c in columns.items()}
+
+
 def _flat(columns: dict[str, Column]) -> dict[str, Column]:
     """`columns` with those that hold several values a sample taken apart."""
     flat = {}

@@ -7,8 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from snnjax.cli.cell import Cell
 from snnjax.core.recorders import Reduce, Trace
+from snnjax.core.run import finite_leaves
+from snnjax.core.simulate import simulate
 from snnjax.measures import ap_features, finish_isi, running_isi, update_isi
+
+# What `measured` gives beside the measures.
+FINITE, TRACE = "finite", "v"
 
 
 class Window(NamedTuple):
@@ -49,8 +55,7 @@ def _latency(window: Window) -> Reduce:
     return Reduce(function, np.int32(-1))
 
 
-def of_a_trace(window: Window) -> Trace:
-    """All of v: such a measure takes memory in proportion to the run."""
+def _of_a_trace(window: Window) -> Trace:
     return Trace("v")
 
 
@@ -98,7 +103,29 @@ MEASURES = {
     "half_width": Measure(
         "ms",
         "of the first spike, halfway between rest and its peak",
-        of_a_trace,
+        _of_a_trace,
         _half_width,
     ),
 }
+
+
+def measured(cell: Cell, names: list[str], window: Window, trace: bool) -> Callable:
+    """The function to be swept: measures of `cell` with other values of some parameters.
+
+    A run that did not stay finite has none of them. It gives `FINITE` too, and v as `TRACE`
+    if asked for.
+    """
+    recorders = {name: MEASURES[name].record(window) for name in names}
+    recorders |= {TRACE: Trace("v")} if trace else {}
+
+    def point(key, **values):
+        model = cell.model(**{n: x for n, x in values.items() if n != "current"})
+        drive = cell.drive(model, values.get("current", cell.current))
+        length = dict(n_steps=cell.n_steps, throw=False)
+        sol = simulate(model, drive, cell.dt, **length, record=recorders, key=key)
+        ok = finite_leaves(sol.final)[0].all()
+        found = {n: MEASURES[n].finish(sol.ys[n], window, model) for n in names}
+        found |= {TRACE: sol.ys[TRACE]} if trace else {}
+        return {n: jnp.where(ok, x, jnp.nan) for n, x in found.items()} | {FINITE: ok}
+
+    return point

@@ -29,10 +29,11 @@ class Axis(NamedTuple):
 
     name: str
     values: np.ndarray
+    is_range: bool = False  # of which `values` are the ends
 
 
 class Over(click.ParamType):
-    """`name=start:stop:number`, both ends included, or `name=1,2,5`."""
+    """`name=start:stop:number`, both ends included, `name=1,2,5`, or a range `name=start:stop`."""
 
     name = "NAME=START:STOP:N"
 
@@ -41,11 +42,13 @@ class Over(click.ParamType):
             return value
         name, _, text = (part.strip() for part in value.partition("="))
         parts = text.split(":")
-        if not name or not text or len(parts) not in (1, 3):
+        if not name or not text or len(parts) > 3:
             self.fail(f"{value!r} is not of the form NAME=START:STOP:N or NAME=A,B,C.")
         if len(parts) == 1:
             return Axis(name, np.array([number(x, name) for x in text.split(",")]))
         start, stop = number(parts[0], name), number(parts[1], name)
+        if len(parts) == 2:
+            return Axis(name, np.array([start, stop]), is_range=True)
         if not parts[2].strip().isdecimal() or int(parts[2]) < 1:
             self.fail(f"{parts[2]!r} in {value!r} is not a number of values above 0.")
         if int(parts[2]) > MOST:

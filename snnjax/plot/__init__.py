@@ -8,6 +8,7 @@ from snnjax.plot.planes import phase_plane
 from snnjax.plot.plasticity import receptive_fields, stdp_window
 from snnjax.plot.spikes import fi_curve, isi_histogram, raster
 from snnjax.plot.style import COLOURS
+from snnjax.plot.sweeps import sweep
 from snnjax.plot.tables import confusion_matrix, heatmap, learning_curve
 from snnjax.plot.traces import spectrum, steady_states, traces
 
@@ -31,5 +32,6 @@ __all__ = [
     "spectrum",
     "stdp_window",
     "steady_states",
+    "sweep",
     "traces",
 ]
