@@ -1,8 +1,6 @@
 """Several processes, each with its share of the batches."""
 
 import json
-from typing import Any
-
 import jax
 import numpy as np
 
@@ -44,7 +42,7 @@ def _gather(x: np.ndarray) -> np.ndarray:
     """That of each process, along a first axis, bit for bit."""
     from jax.experimental.multihost_utils import process_allgather
 
-    raw = np.ascontiguousarray(x)
-    bits: Any = raw.view(np.uint8) if raw.ndim else raw.reshape(1).view(np.uint8)
+    x = np.asarray(x)
+    bits = np.frombuffer(x.tobytes(), np.uint8)
     found = np.asarray(process_allgather(bits))
-    return np.stack([part.view(raw.dtype).reshape(raw.shape) for part in found])
+    return np.stack([part.view(x.dtype).reshape(x.shape) for part in found])
