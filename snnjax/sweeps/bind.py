@@ -1,6 +1,7 @@
 """Where each parameter goes: to an argument of a function, or to a leaf of its model."""
 
 import inspect
+import itertools
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ class Bound(NamedTuple):
     function: Callable
     model: Any
     leaves: dict[str, Any]  # of the model, those that parameters name
+    positional: tuple[str, ...]  # of the arguments, those first ones
     takes_key: bool
     needs_key: bool
     specs: dict[str, Parameter]  # of leaves that were declared as parameters
@@ -25,10 +27,13 @@ class Bound(NamedTuple):
         given = {n: x for n, x in values.items() if n not in self.leaves}
         if self.takes_key and key is not None:
             given["key"] = key
+        first = [given.pop(n) for n in self.positional if n in given]
         if self.model is None:
-            return self.function(**given)
+            return self.function(*first, **given)
         put = lambda path, x: self._leaf(values, path, x)
-        return self.function(jax.tree_util.tree_map_with_path(put, self.model), **given)
+        return self.function(
+            jax.tree_util.tree_map_with_path(put, self.model), *first, **given
+        )
 
     def _leaf(self, values, path, old):
         name = _name(path)
@@ -40,24 +45,34 @@ class Bound(NamedTuple):
         return jnp.broadcast_to(new, old.shape)
 
 
-def bind(function: Callable, names: Iterable[str], model: Any, what: str) -> Bound:
+def bind(
+    function: Callable,
+    names: Iterable[str],
+    model: Any,
+    what: str,
+    arguments: tuple[str, str] = ("function", "over"),
+) -> Bound:
     """`function` of the parameters `names`; refuses a name that neither it nor `model` has.
 
     A name that is an argument of the function goes there. Others are leaves of `model` by
-    path ("g_na", "threshold.level"), and the function gets the changed model first.
+    path ("g_na", "threshold.level"), and the function gets the changed model first. `what`
+    and `arguments` are what its caller and two of the caller's arguments are called in errors.
     """
+    own_name, over = (f"{what}.{argument}" for argument in arguments)
     if not callable(function):
-        raise ValueError(f"{what}.function must be a function, got {function!r}.")
+        raise ValueError(f"{own_name} must be a function, got {function!r}.")
     takes = list(inspect.signature(function).parameters.values())
     if model is not None:
         if not takes or takes[0].kind == inspect.Parameter.KEYWORD_ONLY:
-            raise ValueError(f"{what}.function must take the model as its first argument.")
-        if takes[0].kind in (takes[0].POSITIONAL_ONLY, takes[0].POSITIONAL_OR_KEYWORD):
+            raise ValueError(f"{own_name} must take the model as its first argument.")
+        if takes[0].kind != inspect.Parameter.VAR_POSITIONAL:
             takes = takes[1:]
     names = list(names)
-    named = {
-        p.name: p for p in takes if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-    }
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    named = {p.name: p for p in takes if p.kind in (*kinds, p.KEYWORD_ONLY)}
+    by_place = [p.name for p in takes if p.kind in kinds]
+    # Up to the first that is left out: what jax.grad and others return takes no keywords.
+    leading = itertools.takewhile(lambda n: n in names, by_place)
     free = any(p.kind == p.VAR_KEYWORD for p in takes)
     known = {} if model is None else _leaves(model)
     leaves = {n: known[n] for n in names if n not in named and n in known}
@@ -65,7 +80,7 @@ def bind(function: Callable, names: Iterable[str], model: Any, what: str) -> Bou
         if name not in named and name not in leaves and not (free and model is None):
             own = [n for n in named if n != "key"]
             raise ValueError(
-                f"{what}.over names {name!r}, which is neither an argument of the function "
+                f"{over} names {name!r}, which is neither an argument of the function "
                 f"nor a leaf of a model.{checks.nearest(name, [*own, *known])} "
                 f"It may name {', '.join([*own, *known]) or 'nothing'}."
             )
@@ -76,8 +91,8 @@ def bind(function: Callable, names: Iterable[str], model: Any, what: str) -> Bou
     ]
     if missing:
         raise ValueError(
-            f"{what}.over gives no value for {', '.join(missing)}, which the function needs. "
-            "Give it there, or set it with functools.partial."
+            f"{over} gives no value for {', '.join(missing)}, which the function needs. "
+            "Give it, or set it with functools.partial."
         )
     key = named.get("key")
     specs = {} if model is None else {n: spec for n, _, spec in parameters(model)}
@@ -85,6 +100,7 @@ def bind(function: Callable, names: Iterable[str], model: Any, what: str) -> Bou
         function,
         model,
         leaves,
+        positional=tuple(leading),
         takes_key=key is not None and "key" not in names,
         needs_key=key is not None and key.default is key.empty and "key" not in names,
         specs={n: specs[n] for n in leaves if n in specs},

@@ -54,12 +54,12 @@ def _scaled(unit: np.ndarray, ranges: dict[str, Any], what: str) -> Points:
     """`unit` [points, parameters] of 0 .. 1 as values, through each inverse distribution."""
     if not ranges:
         raise ValueError(f"{what} needs at least one range, such as g_na=(60, 180).")
-    inverse = {n: _inverse(r, f"{what}.{n}") for n, r in ranges.items()}
-    columns = zip(inverse.items(), unit.T, strict=True)
+    quantiles = {n: inverse(r, f"{what}.{n}") for n, r in ranges.items()}
+    columns = zip(quantiles.items(), unit.T, strict=True)
     return Points({n: Axis(POINT, np.asarray(f(x))) for (n, f), x in columns})
 
 
-def _inverse(given: Any, name: str) -> Any:
+def inverse(given: Any, name: str) -> Any:
     """The quantiles of a range."""
     if hasattr(given, "ppf"):
         return given.ppf
