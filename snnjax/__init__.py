@@ -101,4 +101,6 @@ def __getattr__(name: str):
     if name in ("firing_rate", "solve"):
         room = {"firing_rate": "snnjax.analysis", "solve": "snnjax.core.solve"}[name]
         return getattr(_import_module(room), name)
+    if name in ("ParameterFit", "fit_parameters", "nudged"):
+        return getattr(_import_module("snnjax.sweeps"), name)
     raise AttributeError(f"module 'snnjax' has no attribute {name!r}")
