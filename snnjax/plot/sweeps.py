@@ -88,7 +88,7 @@ class _Layout(NamedTuple):
             )
         # A parameter with one value is none to draw against, unless there is no other.
         single = [d for d, n in points.dims.items() if n == 1]
-        single = single[: len(points.dims) - 1]
+        single = single[len(single) == len(points.dims) :]
         result = result.isel(**dict.fromkeys(single, 0))
         points = result.points
         choices = [d for d in points.dims if d != POINT and points.axes[d].static]
