@@ -58,7 +58,8 @@ def learn(
     before, populations = state.learned, state.populations
     synapses = {name: network.synapses[name] for name in before}
     sent = [network.arrived(populations, s.ends.port) for s in synapses.values()]
-    learned = learn_all(synapses, state, after(sent, fired), signals, dt)
+    late = after(sent, jnp.asarray(dt, sent[0].dtype))
+    learned = learn_all(synapses, state, fired, signals, dt, late)
     for name, s in synapses.items():
         if s.own_delays:
             rule: Any = s.learning
@@ -76,10 +77,15 @@ def learn_all(
     fired: dict[str, Fired],
     signals: dict[str, dict[str, Any]],
     dt: Any,
+    late: Any = None,
 ) -> dict[str, Learned]:
-    """What has been learned after a step in which populations `fired`, and `state` came of it."""
+    """What has been learned after a step in which populations `fired`, and `state` came of it.
+
+    `late`: dt, as traces are to be seen `after` all that was sent.
+    """
+    times = dt, dt if late is None else late
     return {
-        name: _learn(synapses[name], at, state, fired, signals[name], dt)
+        name: _learn(synapses[name], at, state, fired, signals[name], times)
         for name, at in state.learned.items()
     }
 
@@ -114,7 +120,7 @@ def _learn(
     state: NetworkState,
     fired: dict[str, Fired],
     modulators: dict[str, Any],
-    dt: Any,
+    times: tuple[Any, Any],
 ) -> Learned:
     """Leading axes are a batch."""
     (a, b), (c, d) = s.ends.source_slice, s.ends.target_slice
@@ -131,7 +137,7 @@ def _learn(
     rule: Any = s.learning
     settles = type(rule).settle is not AbstractRule.settle
     for part in (_change, _settle) if settles else (_change,):
-        one = partial(part, s, step=state.step - 1, dt=dt)
+        one = partial(part, s, step=state.step - 1, times=times)
         for _ in range(pre.ndim - 1):
             one = jax.vmap(one, in_axes=(Learned(of_weight, 0, 0), of_item))
         learned = one(learned, signals)
@@ -141,10 +147,13 @@ def _learn(
     return learned
 
 
-def _change(s: Synapses, learned: Learned, signals: Signals, step: Any, dt: Any) -> Learned:
+def _change(
+    s: Synapses, learned: Learned, signals: Signals, step: Any, times: tuple[Any, Any]
+) -> Learned:
     rule, pairs = s.learning, _pairs(s)
+    dt, late = times
     rule.require(signals.modulators, signals.v)
-    seen, traces = rule.observe(learned.rule.traces, signals, dt)
+    seen, traces = rule.observe(learned.rule.traces, signals, late)
     pre, post = (seen.pre_event, seen.pre), (seen.post_event, seen.post)
     lags = _lags(s, dt)
     ends = (pairs.pre, pairs.post) if isinstance(pairs, AbstractList) else (None, None)
@@ -162,10 +171,12 @@ def _change(s: Synapses, learned: Learned, signals: Signals, step: Any, dt: Any)
     return Learned(w, RuleState(traces, own), (pre_ring, post_ring))
 
 
-def _settle(s: Synapses, learned: Learned, signals: Signals, step: Any, dt: Any) -> Learned:
+def _settle(
+    s: Synapses, learned: Learned, signals: Signals, step: Any, times: tuple[Any, Any]
+) -> Learned:
     del signals, step
     rule: Any = s.learning
-    state, w = rule.settle(learned.rule, learned.weight, _pairs(s), dt)
+    state, w = rule.settle(learned.rule, learned.weight, _pairs(s), times[0])
     return learned._replace(weight=w, rule=state)
 
 

@@ -90,13 +90,12 @@ def arrive(ring: Array, first: Int[Array, ""], size: int) -> tuple[Array, Array]
     return lax.dynamic_update_slice_in_dim(ring, empty, first, -1), arriving
 
 
-def after(sent: list[Array], fired: dict[str, Fired]) -> dict[str, Fired]:
-    """`fired`, which XLA cannot know before `sent`: what is last added up.
+def after(sent: list[Array], x: Array) -> Array:
+    """A number `x`, which XLA cannot know before `sent`: what is last added up.
 
-    Weights that change by what fired are so read by what was sent before they are overwritten. In
+    Weights that change by it are so read by what was sent before they are overwritten. In
     another order XLA copies them all in each step, and by jax 0.9 it drops a barrier here.
     """
     # No number is above infinity.
-    none = [x[..., :1] > jnp.inf for x in sent]
-    later = lambda x: sum((y.astype(x.dtype) for y in none), x)
-    return {name: f._replace(spikes=later(f.spikes)) for name, f in fired.items()}
+    none = [jnp.ravel(y)[0] > jnp.inf for y in sent]
+    return sum((y.astype(x.dtype) for y in none), x)
