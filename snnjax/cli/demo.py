@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from snnjax import inputs, measures, plot
+from snnjax import inputs, measures, plot, sweeps
+from snnjax.analysis import firing_rate
 from snnjax.cli.digits import train_digits
 from snnjax.cli.options import show_bar, table
 from snnjax.core.integrators import RK4
@@ -86,26 +87,19 @@ def hodgkin_huxley(directory: Path, quick: bool) -> list[Row]:
 def sweep(directory: Path, quick: bool) -> list[Row]:
     """Firing rate of Hodgkin-Huxley cells over injected current and sodium conductance."""
     n = 20 if quick else 100
-    dt, discard, duration = 0.01, 100.0, 500.0
-    g_na, current = np.linspace(60.0, 180.0, n), np.linspace(0.0, 50.0, n)
-    # Strong currents make spikes small: count them from a lower level than usual.
-    cells = HodgkinHuxley(g_na=jnp.repeat(g_na, n), spike_level=-20.0)
-    drive = inputs.constant(jnp.tile(current, n))
-    bins = round((duration - discard) / dt)
+    discard, duration = 100.0, 500.0
+
+    def rate(current, g_na):
+        # Strong currents make spikes small: count them from a lower level than usual.
+        cell = HodgkinHuxley(g_na=g_na, spike_level=-20.0)
+        return firing_rate(cell, current, dt=0.01, duration=duration, discard=discard)
+
+    over = dict(current=np.linspace(0.0, 50.0, n), g_na=np.linspace(60.0, 180.0, n))
     start = time.perf_counter()
-    settle = simulate(
-        cells, drive, dt, duration=discard, record=SpikeCount(), progress=show_bar(None)
-    )
-    sol = simulate(
-        cells, drive, dt, n_steps=bins, state=settle.state, record=SpikeCount(every=bins // 40),
-        progress=show_bar(None),
-    )  # fmt: skip
+    result = sweeps.sweep(rate, over, progress=show_bar(None))
     seconds = time.perf_counter() - start
-    rate = sol.ys.sum(0).reshape(n, n) / (duration - discard) * 1000
-    ax = plot.heatmap(
-        rate, x=current, y=g_na, xlabel="current (µA/cm$^2$)",
-        ylabel="$g_{Na}$ (mS/cm$^2$)", label="firing rate (Hz)",
-    )  # fmt: skip
+    labels = {"current": "current (µA/cm$^2$)", "g_na": "$g_{Na}$ (mS/cm$^2$)"}
+    ax = plot.sweep(result, labels=labels | {"rate": "firing rate (Hz)"})
     ax.set_title(
         f"{n * n} Hodgkin-Huxley cells, last {duration - discard:.0f} ms", fontsize="medium"
     )
@@ -113,7 +107,7 @@ def sweep(directory: Path, quick: bool) -> list[Row]:
     speed = n * n * duration / 1000 / seconds
     return [
         Row(f"Sweep of {n * n} HH cells",
-            f"0 .. {rate.max():.0f} Hz, {speed:.0f} model-seconds per second "
+            f"0 .. {result['rate'].values.max():.0f} Hz, {speed:.0f} model-seconds per second "
             f"({seconds:.1f} s, compilation included)", figure)
     ]  # fmt: skip
 

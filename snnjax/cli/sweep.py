@@ -194,7 +194,7 @@ def sweep(
 
 def _use_cores(most: int) -> None:
     """Run on all cores, up to `most`, unless jax was told otherwise or has already started."""
-    told = jax.config.jax_num_cpu_devices > 0 or "device_count" in os.getenv(
+    told = getattr(jax.config, "jax_num_cpu_devices", 0) > 0 or "device_count" in os.getenv(
         "XLA_FLAGS", ""
     )
     if not told:
