@@ -161,9 +161,7 @@ def test_trees_arrays_and_residuals_of_your_own():
     predict = lambda w, b: {"a": w * 2.0, "b": (b, w.sum())}
     data = {"a": jnp.array([2.0, 4.0]), "b": (5.0, 3.0)}
     start = {"w": jnp.ones(2), "b": 1.0}
-    fit = snn.fit_parameters(
-        predict, data, start, noise={"a": 0.1, "b": (0.5, 1.0)}
-    )
+    fit = snn.fit_parameters(predict, data, start, noise={"a": 0.1, "b": (0.5, 1.0)})
     np.testing.assert_allclose(fit.parameters["w"], [1.0, 2.0], rtol=1e-9)
     assert fit.fisher.names == ("b", "w[0]", "w[1]")
     assert fit.fisher.matrix[0, 0] == pytest.approx(4.0)

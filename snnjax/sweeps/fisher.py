@@ -70,6 +70,7 @@ def fisher(jacobian: np.ndarray, values: np.ndarray, names: Sequence[str]) -> Fi
     error = np.where(left_open, np.inf, np.sqrt(np.diag(covariance)))
     with np.errstate(invalid="ignore", divide="ignore"):
         known = np.where(left_open, np.nan, error)
+        known = known * np.where(values < 0, -1, 1)  # its logarithm falls as it rises
         correlation = covariance / np.outer(known, known)
     return Fisher(
         tuple(names),
