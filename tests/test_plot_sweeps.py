@@ -73,7 +73,7 @@ def test_a_trace_a_value_in_the_colour_of_the_value_beside_numbers():
     for k, (t, y) in enumerate(lines(v)):
         np.testing.assert_allclose(t, [0.1, 0.2, 0.3])
         np.testing.assert_allclose(y, 5 * k * np.arange(3))
-    expected = [to_hex(plt.get_cmap("cividis")(x)) for x in (0.0, 0.5, 1.0)]
+    expected = [to_hex(plt.get_cmap("viridis")(x)) for x in (0.0, 0.5, 1.0)]
     assert [to_hex(x.get_color()) for x in v.lines] == expected
     assert (v.get_xlabel(), v.get_ylabel()) == ("time (ms)", "$v$ (mV)")
     np.testing.assert_allclose(lines(end)[0], [[0, 5, 10], [0, 10, 20]])

@@ -11,6 +11,7 @@ from snnjax.core.checks import is_traced
 # Okabe & Ito 2008: distinguishable also to colour-blind readers.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 SEQUENTIAL = "cividis"
+LINES = "viridis"  # by value: the grey in the middle of cividis is too weak for a line
 
 # What a field of a state is called on an axis.
 LABELS = {

@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
 from snnjax.core import checks
-from snnjax.plot.style import LABELS, SEQUENTIAL, array, colour, legend, panels
+from snnjax.plot.style import LABELS, LINES, array, colour, legend, panels
 from snnjax.plot.tables import heatmap
 
 POINT = "point"  # what `SweepResult` calls the dimension of samples
@@ -210,7 +210,7 @@ def _traces(layout: _Layout, names: list[str], ts: Any, labels: dict[str, str], 
     ((_, part),), (over,) = layout.parts, layout.parameters
     values = part.coords[over]
     numbers = not part.points.axes[over].static
-    scale = ScalarMappable(Normalize(*_ends(values)) if numbers else None, SEQUENTIAL)
+    scale = ScalarMappable(Normalize(*_ends(values)) if numbers else None, LINES)
     for name, panel in zip(names, axes, strict=True):
         for i, (value, y) in enumerate(zip(values, _values(part, name), strict=True)):
             style = dict(color=scale.to_rgba(value)) if numbers else dict(color=colour(i))
