@@ -180,10 +180,10 @@ class SweepResult:
     def __repr__(self) -> str:
         shape = ", ".join(f"{d}: {n}" for d, n in self.points.dims.items())
         lines = [f"SweepResult ({shape})", f"  made: {self.made}"]
-        for n, a in self.points.axes.items():
-            lines.append(f"  over {n:<12} {_range(a)}")
-        for n, x in self.arrays.items():
-            lines.append(f"  {n:<17} {x.dtype} {_range_of(x)}")
+        rows = [(f"over {n}", _range(a)) for n, a in self.points.axes.items()]
+        rows += [(n, f"{x.dtype} {_range_of(x)}") for n, x in self.arrays.items()]
+        width = max(len(name) for name, _ in rows)
+        lines += [f"  {name:<{width}}  {text}" for name, text in rows]
         if self.failed:
             lines.append(f"  failed: {len(self.failed)} points, first {self.failed[0]}")
         return "\n".join(lines)

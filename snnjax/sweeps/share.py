@@ -1,6 +1,7 @@
 """Several processes, each with its share of the batches."""
 
 import json
+
 import jax
 import numpy as np
 
