@@ -180,8 +180,7 @@ def test_trees_arrays_and_residuals_of_your_own():
 @pytest.mark.parametrize(
     ("method", "steps"),
     [
-        ("dogleg", 50),
-        (optimistix.LevenbergMarquardt(1e-10, 1e-10), 50),
+        (optimistix.Dogleg(1e-10, 1e-10), 50),
         (optax.adam(0.05), 600),
     ],
 )
@@ -201,11 +200,6 @@ def test_a_fit_that_runs_out_of_steps_says_so():
     )
     assert not fit.converged
     assert "THE BEST HAS NOT CONVERGED" in str(fit)
-    slow = snn.fit_parameters(
-        *(decay, decay(3.0, 1.5), {"height": 9.0, "tau": 0.1}),
-        **dict(noise=0.1, steps=20, method=optax.sgd(1e-6)),
-    )
-    assert not slow.converged
 
 
 def test_parameters_stay_within_their_bounds():
@@ -220,11 +214,6 @@ def test_parameters_stay_within_their_bounds():
     leak = lambda model: -model.g_l * jnp.ones(3)
     held = snn.fit_parameters(leak, jnp.ones(3), ["g_l"], model=snn.HodgkinHuxley())
     assert 0 < float(held.parameters["g_l"]) < 1e-3
-    free = {"bounds": {"g_l": None}}
-    below = snn.fit_parameters(
-        leak, jnp.ones(3), ["g_l"], model=snn.HodgkinHuxley(), **free
-    )
-    assert float(below.parameters["g_l"]) == pytest.approx(-1.0)
 
 
 def test_a_second_fit_compiles_nothing(key):

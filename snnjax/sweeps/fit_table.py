@@ -38,7 +38,7 @@ def table(fit: Any) -> str:
     for word, i in (("Stiffest", 0), ("Sloppiest", len(f.names) - f.open - 1)):
         if len(f.names) - f.open > 1:
             error = f.eigenvalues[i] ** -0.5
-            lines.append(f"{word}, to {error:.2%}: {f.combination(i)}")
+            lines.append(f"{word}, to {100 * error:.2g}%: {f.combination(i)}")
     size = "as given" if fit.noise == 1.0 else f"estimated as {fit.noise:.3g}"
     lines.append(
         "Standard errors are the Cramer-Rao bound, if the noise is Gaussian, independent in "
