@@ -100,10 +100,8 @@ def sweep(directory: Path, quick: bool) -> list[Row]:
     seconds = time.perf_counter() - start
     labels = {"current": "current (µA/cm$^2$)", "g_na": "$g_{Na}$ (mS/cm$^2$)"}
     ax = plot.sweep(result, labels=labels | {"rate": "firing rate (Hz)"})
-    ax.set_title(
-        f"{n * n} Hodgkin-Huxley cells, last {duration - discard:.0f} ms", fontsize="medium"
-    )
-    figure = save(ax, directory / "2_sweep.png")
+    title = f"{n * n} Hodgkin-Huxley cells, last {duration - discard:.0f} ms"
+    figure = save(ax, directory / "2_sweep.png", title)
     speed = n * n * duration / 1000 / seconds
     return [
         Row(f"Sweep of {n * n} HH cells",
