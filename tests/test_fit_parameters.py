@@ -9,6 +9,7 @@ import pytest
 from scipy.optimize import curve_fit
 
 import snnjax as snn
+from snnjax.sweeps.fit_arguments import start_points
 from snnjax.sweeps.least_squares import Problem, jacobian_at
 
 X = jnp.linspace(0.0, 4.0, 40)
@@ -34,20 +35,6 @@ def lif_rates(tau_m, t_ref, g_l):
     return 1e3 / (t_ref + tau_m * jnp.log(v_inf / (v_inf - 20.0)))
 
 
-def test_a_line_is_the_least_squares_line_of_numpy(key):
-    data = line(2.0, -1.0) + 0.3 * jax.random.normal(key, X.shape)
-    fit = snn.fit_parameters(line, data, {"slope": 1.0, "offset": 1.0}, noise=0.3)
-    design = np.stack([X, np.ones_like(X)], 1)
-    expected = np.linalg.lstsq(design, np.asarray(data))[0]
-    found = [fit.parameters["slope"], fit.parameters["offset"]]
-    np.testing.assert_allclose(found, expected, rtol=1e-9)
-    rest = float(np.sum((design @ expected - np.asarray(data)) ** 2)) / 0.3**2
-    assert fit.loss == pytest.approx(rest / 2, rel=1e-9)
-    assert fit.converged
-    assert fit.n_data == 40
-    assert fit.model is None
-
-
 @pytest.mark.parametrize("noise", [None, 0.1, "each"])
 def test_a_curve_and_its_errors_are_those_of_scipy(key, noise):
     sigma = jnp.linspace(0.05, 0.2, 40) if noise == "each" else noise
@@ -62,6 +49,11 @@ def test_a_curve_and_its_errors_are_those_of_scipy(key, noise):
     )
     found = [fit.parameters["height"], fit.parameters["tau"]]
     np.testing.assert_allclose(found, best, rtol=1e-6)
+    rest = (np.asarray(decay(*best)) - np.asarray(data)) / (1.0 if noise is None else sigma)
+    assert fit.loss == pytest.approx(float(np.sum(rest**2)) / 2)
+    assert fit.converged
+    assert fit.n_data == 40
+    assert fit.model is None
     np.testing.assert_allclose(
         fit.fisher.standard_errors, np.sqrt(np.diag(covariance)), rtol=1e-4
     )
@@ -80,8 +72,8 @@ def test_rates_of_lif_cells_are_fitted_from_a_third_off():
     assert {n: float(x) for n, x in fit.parameters.items()} == pytest.approx(expected)
 
 
-def test_simulated_rates_of_lif_cells_are_those_of_the_closed_form():
-    """Through interspike intervals, whose spikes `crossing_times` places between steps."""
+def test_times_of_simulated_crossings_are_fitted_to_the_closed_form():
+    """`crossing_times` places them between steps, and so has a slope."""
     dt = 0.05
     current = jnp.array([300.0, 450.0, 700.0])  # pA
     drive = snn.inputs.constant(current)
@@ -117,15 +109,21 @@ def test_more_starts_find_the_lower_valley(key):
 
 
 def test_without_bounds_starts_reach_spread_to_each_side(key):
-    start = {"slope": 2.0, "offset": -3.0}
-    fit = snn.fit_parameters(
-        line, line(2.1, -3.1), start, starts=50, spread=0.2, key=key, noise=1.0
-    )
-    for name, value in start.items():
-        off = fit.starts.start[name] / value - 1
-        assert abs(off).max() <= 0.2
-        assert off.max() > 0.19
-        assert off.min() < -0.19
+    start = {
+        "slope": jnp.asarray(2.0),
+        "w": jnp.asarray([-3.0, 5.0]),
+        "g": jnp.asarray(1.0),
+    }
+    points = start_points(start, {"g": snn.Positive(0.9)}, 50, 0.2, key)
+    for name in ("slope", "w"):
+        off = points[name] / start[name] - 1
+        assert off.shape == (50, *start[name].shape)
+        np.testing.assert_array_equal(off[0], 0)
+        assert np.all((off.min(0) > -0.2) & (off.min(0) < -0.19))
+        assert np.all((off.max(0) < 0.2) & (off.max(0) > 0.19))
+    # A single bound is nowhere crossed.
+    assert 0.95 < points["g"].min() < 0.96
+    assert points["g"].max() > 1.19
 
 
 def test_a_start_that_is_not_finite_is_reported_and_harms_no_other(key):

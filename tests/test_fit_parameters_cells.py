@@ -114,6 +114,7 @@ def test_adex_from_ten_seeds(adex):
     assert sum(good) >= 9
 
 
+@pytest.mark.slow
 def test_spike_times_of_a_lif_by_solve():
     """The run is longer than the data, so that cells which fire less have as many spikes."""
 
