@@ -73,7 +73,7 @@ from snnjax.core.surrogates import (
 from snnjax.core.threshold import Threshold, relax, upward_crossing
 from snnjax.core.trainable import Bounded, Positive, named_leaves, trainable
 from snnjax.core.unroll import Rollout, unroll
-from snnjax.core.versions import compile_loops_whole as _compile_loops_whole
+from snnjax.core.versions import set_xla_flags as _set_xla_flags
 from snnjax.core.versions import warn_if_miscompiling as _warn_if_miscompiling
 from snnjax.layers import *  # noqa: F403
 from snnjax.networks import (
@@ -91,7 +91,7 @@ from snnjax.training import *  # noqa: F403
 
 __version__ = _version()
 _warn_if_miscompiling(_jax.__version__)
-_compile_loops_whole(_jax.__version__)
+_set_xla_flags(_jax.__version__)
 
 
 def __getattr__(name: str):

@@ -1,6 +1,7 @@
 """The releases of jax that compute wrong numbers, and the warning about them."""
 
 import importlib.metadata
+import os
 import subprocess
 import sys
 import warnings
@@ -14,6 +15,7 @@ from snnjax.core.versions import (
     MiscompilingJaxWarning,
     jax_requirement,
     warn_if_miscompiling,
+    xla_flags,
 )
 
 
@@ -73,3 +75,25 @@ def test_import_warns(version, warned):
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert run.stderr.count("MiscompilingJaxWarning") == warned
+
+
+def test_flags_of_xla():
+    wide = "--xla_cpu_prefer_vector_width=512"
+    assert xla_flags("0.12.0.1", "") == wide
+    assert xla_flags("0.12.0.1", "--xla_dump_to=/x") == f"--xla_dump_to=/x {wide}"
+    mine = "--xla_cpu_prefer_vector_width=256"
+    assert xla_flags("0.12.0.1", mine) == mine
+    older = xla_flags("0.9.0.1", "")
+    assert older.startswith("--xla_backend_extra_options=xla_cpu_small") and wide in older
+    assert xla_flags("0.9.0.1", older) == older
+    assert xla_flags("0.13.0", "") == ""  # not tried: XLA ends at a flag it does not know
+
+
+def test_flags_are_set_and_known():
+    code = "import snnjax, os, jax.numpy as jnp; jnp.ones(3).sum(); print(os.environ['XLA_FLAGS'])"
+    env = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=env
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == xla_flags(jax.__version__, "").split()

@@ -5,6 +5,7 @@ Events are two arrays of one length, `times` in ms (the end of the spike's step)
 spike. Bins hold their right end, so that a spike at the end of a step counts to that step.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -56,7 +57,7 @@ def event_isi_statistics(
     return _event_isi(times, jnp.where(jnp.isnan(times), -1, indices), n)
 
 
-@jax.jit(static_argnums=2)
+@partial(jax.jit, static_argnums=2)  # jax 0.8 has no other form
 def _event_isi(times: Array, indices: Array, n: int) -> ISIStatistics:
     order = jnp.lexsort((times, indices))
     t, who = times[order], indices[order]
