@@ -55,7 +55,8 @@ def test_spike_shape_of_hodgkin_huxley_against_finite_differences():
     assert [r.parameter for r in table] == names * 2
     at = np.array([120.0, -77.0, 1.0, 6.3])
     h = np.diag(1e-4 * np.abs(at))
-    up, down = (jax.jit(jax.vmap(lambda x: shape(make(x))))(at + d) for d in (h, -h))
+    shapes = jax.jit(jax.vmap(lambda x: shape(make(x))))
+    up, down = shapes(at + h), shapes(at - h)
     for row in table:
         k = names.index(row.parameter)
         numeric = (up[row.feature][k] - down[row.feature][k]) / (2 * h[k, k])
