@@ -22,10 +22,13 @@ def test_split_is_stratified_and_by_seed():
     assert not np.array_equal(parts.test[0], other.test[0])
 
 
-def test_spiking_network_learns_them():
+@pytest.mark.parametrize(
+    ("epochs", "accuracy"), [(8, 0.94), pytest.param(30, 0.96, marks=pytest.mark.slow)]
+)
+def test_spiking_network_learns_them(epochs, accuracy):
     with jax.enable_x64(False):  # as a user runs it
-        result = train_digits(seed=0, progress=False)
-    assert result.test_accuracy >= 0.96
+        result = train_digits(seed=0, epochs=epochs, progress=False)
+    assert result.test_accuracy >= accuracy
     correct = np.mean(result.predicted == result.data.test[1])
     assert result.test_accuracy == pytest.approx(correct, abs=1e-6)
     best = result.history.best_epoch

@@ -98,8 +98,11 @@ def recorder_list(record: Any) -> tuple[list[AbstractRecorder], Any]:
 
 def model_dtype(model: AbstractDynamics) -> Any:
     """The float type that the model computes in."""
-    floats = [x.dtype for x in jax.tree.leaves(model) if eqx.is_inexact_array(x)]
-    return jnp.result_type(*floats) if floats else jax.dtypes.canonicalize_dtype(float)
+    real = (
+        jax.dtypes.canonicalize_dtype
+    )  # a leaf may be of NumPy, and wider than jax allows
+    floats = [real(x.dtype) for x in jax.tree.leaves(model) if eqx.is_inexact_array(x)]
+    return jnp.result_type(*floats) if floats else real(float)
 
 
 def skipped_steps(skip, dt) -> int:

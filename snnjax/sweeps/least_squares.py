@@ -53,7 +53,7 @@ class Starts(NamedTuple):
     """Each start of a fit, on the first axis: where it began and where it came to.
 
     - `start`, `parameters`: by name. `loss`: half the sum of squared residuals.
-    - `converged`: whether the search ended by itself before it ran out of steps.
+    - `converged`: whether the search ended by itself; `steps`: how many it took.
     - `finite`: whether the prediction was finite at the start; else it was given up.
     """
 
@@ -61,6 +61,7 @@ class Starts(NamedTuple):
     parameters: dict[str, Array]
     loss: Array
     converged: Array
+    steps: Array
     finite: Array
 
 
@@ -75,13 +76,14 @@ def search(problem: Problem, starts: dict[str, Array], method: Any, steps: int) 
         )
     # One that is not would be carried along to the last step, and everybody wait for it.
     usable = np.where(finite, np.arange(len(finite)), 0)
-    values, converged = _search(
+    values, converged, taken = _search(
         problem, {n: x[usable] for n, x in starts.items()}, method, steps
     )
     loss = np.where(finite, losses_at(problem, values), np.inf)
     loss = np.where(np.isnan(loss), np.inf, loss)
     converged = np.asarray(converged) & np.isfinite(loss)
-    return Starts(*jax.tree.map(np.asarray, (starts, values)), loss, converged, finite)
+    starts, values, taken = jax.tree.map(np.asarray, (starts, values, taken))
+    return Starts(starts, values, loss, converged, taken, finite)
 
 
 @eqx.filter_jit
@@ -100,10 +102,9 @@ def jacobian_at(problem: Problem, values: dict[str, Array]) -> Array:
 @eqx.filter_jit
 def _search(problem, starts, method, steps):
     run = _descend if hasattr(method, "update") else _solve
-    free, converged = jax.vmap(lambda x: run(problem, problem.free(x), method, steps))(
-        starts
-    )
-    return jax.vmap(problem.values)(free), converged
+    one = lambda x: run(problem, problem.free(x), method, steps)
+    free, converged, taken = jax.vmap(one)(starts)
+    return jax.vmap(problem.values)(free), converged, taken
 
 
 def _solve(problem, free, method, steps):
@@ -119,7 +120,8 @@ def _solve(problem, free, method, steps):
         max_steps=steps,
         throw=False,
     )
-    return solution.value, solution.result == optimistix.RESULTS.successful
+    converged = solution.result == optimistix.RESULTS.successful
+    return solution.value, converged, solution.stats["num_steps"]
 
 
 def _descend(problem, free, optimizer, steps):
@@ -140,7 +142,7 @@ def _descend(problem, free, optimizer, steps):
     (_, _, best, least), path = jax.lax.scan(step, start, length=steps)
     slack = 1e-3 * least + jnp.finfo(least.dtype).eps ** 0.5
     settled = path[-1 - steps // 10] - least <= slack
-    return tree(best), settled
+    return tree(best), settled, steps
 
 
 def _residual(prediction: Array, data: Array, noise: Array) -> Array:
