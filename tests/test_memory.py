@@ -53,3 +53,34 @@ def test_a_million_steps_of_ten_thousand_neurons_fit_into_a_gigabyte():
     # A spike ends the first step past threshold, and waits 20 steps.
     period = 2.0 + 0.1 * np.ceil(climb / 0.1)
     np.testing.assert_allclose(total[current > 210], 1e5 / period, rtol=0.02)
+
+
+SWEEP = """
+import json, resource
+
+import jax.numpy as jnp
+import numpy as np
+
+import snnjax as snn
+
+rate = lambda current: snn.firing_rate(snn.LIF(), current, dt=0.1, duration=100.0)
+current = jnp.linspace(0.0, 1000.0, 1_000_000)
+found = snn.sweep(rate, dict(current=current))["value"].values
+kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps(dict(gb=kb / 2**20, rates=found[::1000].tolist(), n=found.size)))
+"""
+
+
+def test_a_sweep_of_a_million_points_fits_into_two_gigabytes():
+    done = subprocess.run(
+        [sys.executable, "-c", SWEEP],
+        env={**os.environ, "JAX_ENABLE_X64": "0"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    run = json.loads(done.stdout.splitlines()[-1])
+    assert run["gb"] < 2 and run["n"] == 1_000_000  # 0.4 GB
+    rates, current = np.array(run["rates"]), np.linspace(0, 1000, 1_000_000)[::1000]
+    drive = current[current > 210] / 10
+    period = 2.0 + 0.1 * np.ceil(10 * np.log(drive / (drive - 20)) / 0.1)  # ms
+    np.testing.assert_allclose(rates[current > 210], 1e3 / period, atol=10.1)  # +- a spike
+    assert not rates[current < 199].any()

@@ -74,16 +74,11 @@ def search(problem: Problem, starts: dict[str, Array], method: Any, steps: int) 
             f"fit_parameters.predict is not finite at start={at}. Start elsewhere, or mark "
             "what is never predicted with NaN in the data."
         )
-    # One that is not would be carried along to the last step, and everybody wait for it.
-    usable = np.where(finite, np.arange(len(finite)), 0)
-    values, converged, taken = _search(
-        problem, {n: x[usable] for n, x in starts.items()}, method, steps
-    )
-    loss = np.where(finite, losses_at(problem, values), np.inf)
-    loss = np.where(np.isnan(loss), np.inf, loss)
+    values, converged, taken = _search(problem, starts, method, steps)
+    loss = np.nan_to_num(losses_at(problem, values), nan=np.inf, posinf=np.inf)
     converged = np.asarray(converged) & np.isfinite(loss)
-    starts, values, taken = jax.tree.map(np.asarray, (starts, values, taken))
-    return Starts(starts, values, loss, converged, taken, finite)
+    begun, values, taken = jax.tree.map(np.asarray, (starts, values, taken))
+    return Starts(begun, values, loss, converged, taken, finite)
 
 
 @eqx.filter_jit
@@ -140,8 +135,8 @@ def _descend(problem, free, optimizer, steps):
 
     start = (flat, optimizer.init(flat), flat, jnp.asarray(jnp.inf, flat.dtype))
     (_, _, best, least), path = jax.lax.scan(step, start, length=steps)
-    slack = 1e-3 * least + jnp.finfo(least.dtype).eps ** 0.5
-    settled = path[-1 - steps // 10] - least <= slack
+    slack = 1e-3 * least + jnp.finfo(x.dtype).eps ** 0.5
+    settled = path[-1 - steps // 10] <= least + slack
     return tree(best), settled, steps
 
 
