@@ -106,7 +106,8 @@ def fit_parameters(
       logits between two bounds, logarithms above one.
 
     Spiking traces are rugged: see `nudged` for a voltage that leads the search. A `predict`
-    that is the same function compiles once for all data of a shape.
+    that is the same function compiles once for all data of a shape; arrays that it needs
+    besides go in by `jax.tree_util.Partial(predict, v=v)`.
 
     `fisher` is that of Gaussian noise, independent in each sample and of the size given.
 

@@ -135,7 +135,7 @@ def _descend(problem, free, optimizer, steps):
 
     start = (flat, optimizer.init(flat), flat, jnp.asarray(jnp.inf, flat.dtype))
     (_, _, best, least), path = jax.lax.scan(step, start, length=steps)
-    slack = 1e-3 * least + jnp.finfo(x.dtype).eps ** 0.5
+    slack = 1e-3 * least + jnp.finfo(flat.dtype).eps ** 0.5
     settled = path[-1 - steps // 10] <= least + slack
     return tree(best), settled, steps
 
