@@ -271,7 +271,7 @@ def cued(angle, key, seconds):
     return counts, *map(np.asarray, networks.direction(counts))
 
 
-@pytest.mark.parametrize("angle", [10.0, 250.0])
+@pytest.mark.parametrize("angle", [10.0, pytest.param(250.0, marks=pytest.mark.slow)])
 def test_a_bump_stays_where_it_was_cued(angle, key):
     counts, at, sharpness = cued(angle, key, 1.5)
     away = (at - angle + 180) % 360 - 180
