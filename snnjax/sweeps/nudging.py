@@ -28,9 +28,8 @@ def nudged(
     and its voltage is off smoothly, by what the parameters are off. At the true parameters the
     pull is nothing, so that of data without noise the optimum is the same. Noise of the data
     gets into the cell and biases a fit: go on from its result with a smaller gain, at last 0,
-    whose Fisher information is that of the trace
-    (Abarbanel et al. 2009, SIAM J. Appl. Dyn. Syst. 8:1341; Toth et al. 2011, Biol. Cybern.
-    105:217).
+    whose Fisher information is that of the trace (Abarbanel et al. 2009, SIAM J. Appl. Dyn.
+    Syst. 8:1341; Toth et al. 2011, Biol. Cybern. 105:217).
 
     - `current`: input of each step, in the model's unit: a constant, or [T].
     - `v`: measured, mV, at the end of each step, as `simulate` with `Trace("v")` records it;
