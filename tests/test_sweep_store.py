@@ -114,6 +114,7 @@ def test_a_constant_in_the_function_makes_another_sweep(tmp_path):
     scaled = lambda c: lambda x, y, key: c * x
     data = np.arange(3.0)
     weighed = lambda d: lambda x, y, key: (jnp.asarray(d) * x).sum()
+    jitted = lambda d: jax.jit(weighed(d))  # a program within the program
     run(tmp_path / "a", function=scaled(2.0))
     run(tmp_path / "a", function=scaled(2.0))
     with pytest.raises(ValueError, match="its function differs"):
@@ -121,6 +122,10 @@ def test_a_constant_in_the_function_makes_another_sweep(tmp_path):
     run(tmp_path / "b", function=weighed(data))
     with pytest.raises(ValueError, match="its function differs"):
         run(tmp_path / "b", function=weighed(data + 1))
+    run(tmp_path / "c", function=jitted(data))
+    run(tmp_path / "c", function=jitted(data.copy()))
+    with pytest.raises(ValueError, match="its function differs"):
+        run(tmp_path / "c", function=jitted(data + 1))
 
 
 def test_folders_that_cannot_be_used(tmp_path):

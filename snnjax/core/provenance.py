@@ -3,11 +3,13 @@
 import hashlib
 import importlib.metadata
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import equinox as eqx
 import jax
 import numpy as np
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from snnjax.core.checks import is_key
 
@@ -49,7 +51,24 @@ def program_digest(function: Any, *args: Any) -> str:
     Of one version of jax only, which writes programs down in its own way.
     """
     program = eqx.filter_make_jaxpr(function)(*args)[0]
-    return digest((_plain(program), program.consts))
+    return digest((_plain(program), list(_constants(program, set()))))
+
+
+def _constants(program: ClosedJaxpr | Jaxpr, seen: set[int]) -> Iterator[Any]:
+    """Arrays in a program and in those within it, of which the text has the shapes only."""
+    if id(program) in seen:
+        return
+    seen.add(id(program))
+    if isinstance(program, ClosedJaxpr):
+        yield from (x if is_key(x) else np.asarray(x) for x in program.consts)
+        program = program.jaxpr
+    inside = lambda x: isinstance(x, ClosedJaxpr | Jaxpr)
+    for equation in program.eqns:
+        given = [x.val for x in equation.invars if isinstance(x, Literal)]
+        yield from (np.asarray(x) for x in given if np.ndim(x))
+        for x in jax.tree.leaves(equation.params, is_leaf=inside):
+            if inside(x):
+                yield from _constants(x, seen)
 
 
 def _plain(thing: Any) -> str:
