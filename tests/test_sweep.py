@@ -228,6 +228,24 @@ def test_points_that_fail_are_recorded():
     assert "failed: 4 points" in repr(result)
 
 
+def test_a_point_that_raises_is_found_by_small_batches(monkeypatch):
+    points, run = [], Compiled.__call__
+
+    def counted(self, numbers):
+        points.append(self.size)
+        return run(self, numbers)
+
+    monkeypatch.setattr(Compiled, "__call__", counted)
+    x = (
+        np.arange(1000.0) % 100 - 90
+    )  # ten of them are refused, as each lot of 100 has a 9.5
+    x[x == 9] = 9.5
+    result = snn.sweep(root, dict(x=x), batch=1000)
+    np.testing.assert_array_equal(result.ok, (x >= 0) & (x <= 9))
+    assert sum(f.reason == "x is beyond 9" for f in result.failed) == 10
+    assert points.count(1000) == 1 and sum(points) < 5 * 1000
+
+
 def test_failed_points_run_again_alone():
     draw = lambda x, key, limit=2.0: (
         jnp.where(x < limit, x, jnp.nan) + jax.random.uniform(key)
@@ -267,6 +285,8 @@ def test_a_choice_that_raises_is_recorded():
     result = snn.sweep(f, over)
     np.testing.assert_array_equal(result["f"].values, [[1, 2], [np.nan, np.nan]])
     assert {f.reason for f in result.failed} == {"no such kind"}
+    first = snn.sweep(f, dict(over, kind=["bad", "good"]))
+    np.testing.assert_array_equal(first["f"].values, [[np.nan, np.nan], [1, 2]])
     with pytest.raises(RuntimeError, match="no such kind"):
         snn.sweep(f, over, on_error="raise")
     with pytest.raises(RuntimeError, match="no such kind"):

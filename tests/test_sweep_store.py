@@ -87,6 +87,8 @@ def test_failures_are_kept(tmp_path):
     first = run(tmp_path, function=cut)
     assert len(first.failed) == 6
     same(run(tmp_path, function=cut), first)
+    with pytest.raises(snn.sweeps.SweepError, match="value is not finite"):
+        run(tmp_path, function=cut, on_error="raise")
 
 
 def other(x, y, key):

@@ -71,4 +71,4 @@ def sweep_batch() -> int:
 
     On a CPU as many as keep what a step reads and writes in the fastest cache.
     """
-    return 4096 if jax.default_backend() == "cpu" else 65536
+    return 2048 if jax.default_backend() == "cpu" else 65536

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import math
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +14,7 @@ from snnjax.core.progress import StepBar
 from snnjax.core.provenance import version
 from snnjax.sweeps import share
 from snnjax.sweeps.points import Points
-from snnjax.sweeps.program import Compiled, Program, fitting
+from snnjax.sweeps.program import PARTS, Compiled, Program, fitting
 from snnjax.sweeps.result import Failure, SweepResult, failure
 from snnjax.sweeps.store import Store
 
@@ -68,12 +69,14 @@ class Job:
         """All batches of one program, compiled if one of them has to be run."""
         program, numbers = self.programs[k], self.numbers[k]
         if program.outputs is None:
+            if k == len(self.sizes):
+                self.sizes.append(0)  # no batches
             self._keep(numbers, {}, dict.fromkeys(numbers.tolist(), _reason(program.error)))
             return
         compiled = None
         if k == len(self.sizes):
             compiled = fitting(program, len(numbers), batch, max_memory, self.devices)
-            self.sizes.append(compiled.size)
+            self.sizes.append(share.least(compiled.size))
             if self.store is not None:
                 self.store.found(self.sizes)
         for first in range(0, len(numbers), self.sizes[k]):
@@ -82,27 +85,30 @@ class Job:
             if not share.mine(at):
                 continue
             if self.store is not None and self.store.has(at):
-                self._keep(part, *self.store.read(at))
-                continue
-            compiled = compiled or program.compile(self.sizes[k], self.devices)
-            arrays, reasons = self._attempt(compiled, part)
-            if self.store is not None:
-                self.store.write(at, arrays, reasons)
+                arrays, reasons = self.store.read(at)
+                self._refuse(reasons)
+            else:
+                compiled = compiled or program.compile(self.sizes[k], self.devices)
+                arrays, reasons = self._attempt(compiled, part)
+                if self.store is not None:
+                    self.store.write(at, arrays, reasons)
             self._keep(part, arrays, reasons)
 
     def _attempt(self, compiled: Compiled, numbers: np.ndarray) -> Any:
-        """(results, reasons by point). One that raises takes its batch with it, so halves are
-        tried until it is alone."""
+        """(results, reasons by point). One that raises takes its batch with it, so that smaller
+        ones are tried until it is alone."""
         arrays, raised = _tried(compiled, numbers)
         if raised and len(numbers) == 1:
             reasons = {int(numbers[0]): raised}
             self._refuse(reasons)
             return compiled.program.outputs.empty(1), reasons
         if raised:
-            middle = len(numbers) // 2
-            halves = [self._attempt(compiled, x) for x in np.split(numbers, [middle])]
-            (a, reasons), (b, more) = halves
-            return {n: np.concatenate([a[n], b[n]]) for n in a}, reasons | more
+            smaller = compiled.smaller
+            size = min(smaller.size, math.ceil(len(numbers) / PARTS))
+            parts = np.split(numbers, range(size, len(numbers), size))
+            tries = [self._attempt(smaller, part) for part in parts]
+            arrays = {n: np.concatenate([a[n] for a, _ in tries]) for n in tries[0][0]}
+            return arrays, {k: why for _, reasons in tries for k, why in reasons.items()}
         reasons = {}
         for name, x in arrays.items():
             bad = ~np.isfinite(x.reshape(len(numbers), -1)).all(1)

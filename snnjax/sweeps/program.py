@@ -1,5 +1,6 @@
 """The program that runs one batch of points: compiled once, on one device or several."""
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from snnjax.sweeps.outputs import Outputs, as_arrays, by_name, function_name, ou
 from snnjax.sweeps.points import Points
 
 AXIS = "points"
+PARTS = 8  # a batch that raises is tried again in
 
 
 class Program:
@@ -96,6 +98,13 @@ class Compiled:
         filled = np.resize(numbers, self.size)
         found = self.call(*self._place(filled), self.key)
         return {n: np.asarray(x)[: len(numbers)] for n, x in found.items()}
+
+    @functools.cached_property
+    def smaller(self) -> "Compiled":
+        """Of a part of the size, to find out which points raise."""
+        return self.program.compile(
+            math.ceil(self.size / PARTS), self.sharding.mesh.devices.ravel().tolist()
+        )
 
     @property
     def bytes(self) -> int:

@@ -19,6 +19,11 @@ def wait_for_all(what: str) -> None:
         sync_global_devices(f"snnjax.sweep {what}")
 
 
+def least(size: int) -> int:
+    """The smallest `size` of all processes, so that they count batches alike."""
+    return size if jax.process_count() == 1 else int(_gather(np.array(size)).min())
+
+
 def exchange(
     arrays: dict[str, np.ndarray], done: np.ndarray, reasons: dict[int, str]
 ) -> None:
@@ -26,9 +31,11 @@ def exchange(
     if jax.process_count() == 1:
         return
     theirs = _gather(done)
+    most = theirs.sum(1).max()
     for name, x in arrays.items():
-        for part, did in zip(_gather(x), theirs, strict=True):
-            arrays[name][did] = part[did]
+        own = np.resize(x[done], (most, *x.shape[1:]))  # filled up; not all points of each
+        for part, did in zip(_gather(own), theirs, strict=True):
+            arrays[name][did] = part[: did.sum()]
     text = np.frombuffer(json.dumps(reasons).encode(), np.uint8)
     lengths = _gather(np.array(text.size))
     padded = np.zeros(lengths.max(), np.uint8)

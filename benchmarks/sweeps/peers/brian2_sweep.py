@@ -42,7 +42,7 @@ if asked.float32:
 b2.defaultclock.dt = asked.dt * b2.ms
 settings = dict(
     hh=dict(threshold="v > 20", refractory="v > 20", method="exponential_euler"),
-    lif=dict(threshold="v > -55", reset="v = -75", refractory=2.05 * b2.ms, method="exact"),
+    lif=dict(threshold="v > -55", reset="v = -75", refractory=2.1 * b2.ms, method="exact"),
 )[asked.model]
 cells = b2.NeuronGroup(asked.n, EQUATIONS[asked.model], **settings)
 cells.v = dict(hh=-65.0, lif=-75.0)[asked.model]
