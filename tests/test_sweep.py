@@ -263,6 +263,13 @@ def test_failed_points_run_again_alone():
     )
     with pytest.raises(ValueError, match="4 failed_points"):
         result.mended(snn.sweep(free, over, key=key))
+    others = sweeps.grid(**over).part([0, 1, 2, 3])
+    with pytest.raises(ValueError, match="over 4 other points"):
+        result.mended(snn.sweep(free, others, key=key))
+    with pytest.raises(
+        ValueError, match=r"value is float64\[\] at each point, got .*\[4\]"
+    ):
+        result.mended(snn.sweep(lambda x, y: x + jnp.ones(4), result.failed_points()))
 
 
 def test_one_that_fails_may_be_raised():
@@ -331,6 +338,15 @@ def test_ctrl_c_keeps_what_there_is(monkeypatch):
             "a must be an array of values, got 'abc'",
         ),
         (lambda: snn.sweep(product, dict(a=[np.nan])), "a must be finite"),
+        (
+            lambda: snn.sweep(product, dict(a=jnp.array(1.0))),
+            "a must be an array of values",
+        ),
+        (
+            lambda: snn.sweep(product, dict(a=[np.ones(2), np.ones(3)])),
+            "a must be of one shape",
+        ),
+        (lambda: snn.sweep(product, sweeps.grid(a=[1.0]).part(range(0))), "has no points"),
         (lambda: sweeps.zipped(a=[1, 2], b=[1]), "a has 2, b has 1"),
         (lambda: sweeps.grid(a=[1]) * sweeps.grid(a=[1]), "a is given on both sides"),
         (lambda: sweeps.zipped(a=[1]) * sweeps.zipped(b=[1]), "at most one side"),

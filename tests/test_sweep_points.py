@@ -67,6 +67,7 @@ def test_samples_follow_their_distributions(draw):
         (lambda: sweeps.uniform(10, seed=0, a=3), r"uniform.a must be \(low, high\)"),
         (lambda: sweeps.latin_hypercube(10, seed=0), "needs at least one range"),
         (lambda: sweeps.latin_hypercube(0, seed=0, a=(0, 1)), "latin_hypercube.n"),
+        (lambda: sweeps.uniform(0, seed=0, a=(0, 1)), "uniform.n must be a whole"),
     ],
 )
 def test_ranges_that_are_refused(call, message):
@@ -106,10 +107,32 @@ def test_parts_by_value(result):
     np.testing.assert_array_equal(result.sel(a=[3.0, 0.2])["z"].values, z[[3, 0]])
     with pytest.raises(ValueError, match="'c'"):
         result.sel(c=1)
+    with pytest.raises(ValueError, match=r"b has no value in 5 .. inf, only 0.0 .. 2.0"):
+        result.sel(b=slice(5, None))
     with pytest.raises(ValueError, match=r"must be one of .*'moer'.* Did you mean 'more'"):
         result.sel(kind="moer")
     with pytest.raises(ValueError, match=r"'zz'.* Did you mean 'z'"):
         result["zz"]
+
+
+def test_parts_by_choices_that_are_no_text():
+    call = lambda f, x, negative: jnp.where(negative, -f(x), f(x))
+    over = dict(f=[jnp.sin, jnp.cos], x=[1.0, 2.0], negative=[False, True])
+    result = snn.sweep(call, over)
+    part = result.sel(f=jnp.cos, negative=True)
+    np.testing.assert_allclose(part["value"].values, -np.cos([1.0, 2.0]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("array", [np.arange, jnp.arange])
+def test_static_numbers_of_an_array_are_labels(array):
+    result = snn.sweep(lambda n: jnp.ones(n).sum(), dict(n=sweeps.static(array(1, 4))))
+    np.testing.assert_array_equal(result.coords["n"], [1, 2, 3])
+    assert result.sel(n=2)["value"].values == 2
+
+
+def test_texts_in_an_array_are_choices():
+    result = snn.sweep(lambda kind: 1 + (kind == "b"), dict(kind=np.array(["a", "b"])))
+    np.testing.assert_array_equal(result["value"].values, [1, 2])
 
 
 def test_parts_keep_what_failed():
@@ -120,6 +143,15 @@ def test_parts_keep_what_failed():
     assert [f.number for f in part.failed] == [1] and not part.ok[0, 1]
     assert not whole.isel(a=0).failed
     assert not whole.sel(a=2, b=1).ok
+    twice = whole.sel(a=[2.1, 0, 1.9], b=[1])
+    np.testing.assert_array_equal(twice.ok[:, 0], [False, True, False])
+    assert [f.number for f in twice.failed] == [0, 2]
+    with pytest.raises(ValueError, match="no point failed"):
+        whole.isel(a=0).failed_points()
+    with pytest.raises(ValueError, match="this part has no a any more"):
+        whole.isel(a=2).failed_points()
+    again = snn.sweep(lambda a, b: a + b, whole.isel(a=[2]).failed_points())
+    assert again["value"].values == [3]
 
 
 def test_the_best_point(result):
@@ -131,6 +163,15 @@ def test_the_best_point(result):
         result.best("t")
     holes = snn.sweep(lambda x: jnp.where(x < 2, jnp.nan, x), dict(x=np.arange(4.0)))
     assert holes.best() == dict(x=2)
+    # Another result that is not finite there does not matter.
+    silent = lambda x: dict(n=x, latency=jnp.where(x > 0, 1 / x, jnp.inf))
+    assert snn.sweep(silent, dict(x=np.arange(4.0))).best("n") == dict(x=0)
+
+
+@pytest.mark.parametrize("dtype", [jnp.uint8, bool, int])
+def test_the_largest_of_any_numbers(dtype):
+    found = snn.sweep(lambda x: x.astype(dtype), dict(x=np.arange(-1.0, 1.0) + 1))
+    assert found.best(largest=True) == dict(x=1) and found.best() == dict(x=0)
 
 
 def equal(a, b):
@@ -177,6 +218,9 @@ def test_xarray(result):
     found = data["z"].sel(a=2.0, kind="more")
     np.testing.assert_array_equal(found, result.sel(a=2.0, kind="more")["z"].values)
     assert data["t"].dims == ("a", "b", "kind", "t_0") and "jax" in data.attrs["made"]
+    both = snn.sweep(lambda a: dict(a=2 * a), dict(a=np.arange(3.0)))
+    with pytest.raises(ValueError, match="'a' is a parameter and a result"):
+        both.to_xarray()
 
 
 def test_without_xarray_it_is_said(result, monkeypatch):

@@ -146,9 +146,7 @@ def _figure(n_traces: int, n_numbers: int, columns: int) -> list[Axes]:
 def _values(result: Any, name: str) -> np.ndarray:
     """With NaN for what is not finite, and for integers of points that gave nothing."""
     values = array(result.arrays[name]).astype(float)
-    ran = {f"{n} is not finite" for n in result.arrays}
-    nothing = [f.number for f in result.failed if f.reason not in ran]
-    values.reshape(len(result.points), -1)[nothing] = np.nan
+    values[~result.ran] = np.nan
     return np.where(np.isfinite(values), values, np.nan)
 
 

@@ -15,7 +15,7 @@ from snnjax.core.provenance import version
 from snnjax.sweeps import share
 from snnjax.sweeps.points import Points
 from snnjax.sweeps.program import PARTS, Compiled, Program, fitting
-from snnjax.sweeps.result import Failure, SweepResult, failure
+from snnjax.sweeps.result import Failure, SweepResult, failure, not_finite
 from snnjax.sweeps.store import Store
 
 NOT_RUN = "not run: the sweep was interrupted"
@@ -113,7 +113,7 @@ class Job:
         for name, x in arrays.items():
             bad = ~np.isfinite(x.reshape(len(numbers), -1)).all(1)
             for number in numbers[bad].tolist():
-                reasons.setdefault(number, f"{name} is not finite")
+                reasons.setdefault(number, not_finite(name))
         self._refuse(reasons)
         return arrays, reasons
 

@@ -11,7 +11,7 @@ from snnjax.core import checks
 
 POINT = "point"  # the dimension of what is no grid
 
-_NUMBER = (bool, int, float, np.generic)
+NUMBER = (bool, int, float, np.number, np.bool_)
 
 
 class Static(tuple):
@@ -26,7 +26,9 @@ def static(values: Iterable[Any]) -> Static:
     A sweep goes through them outside, compiling for each; all other parameters are arrays
     inside. Values that are no numbers, such as integrators and rules, need not be wrapped.
     """
-    return Static(values)
+    # Of an array numbers of NumPy: those of jax are no labels.
+    array = hasattr(values, "dtype") and not checks.is_key(values)
+    return Static(np.asarray(values) if array else values)
 
 
 class Axis(NamedTuple):
@@ -83,7 +85,7 @@ class Points:
 
     def part(self, numbers: Any) -> "Points":
         """Those points alone, side by side, with the random keys that they have here."""
-        numbers = np.asarray(numbers)
+        numbers = np.asarray(numbers, None if len(numbers) else int)
         axes = {n: Axis(POINT, x) for n, x in self.take(numbers).items()}
         return Points(axes, self.numbers[numbers])
 
@@ -133,6 +135,8 @@ def zipped(**values: Any) -> Points:
 def points_of(over: Any) -> Points:
     """What `sweep(over=...)` was given, as `Points`."""
     if isinstance(over, Points):
+        if not len(over):
+            raise ValueError("sweep.over has no points.")
         return over
     if not isinstance(over, dict):
         raise ValueError(
@@ -152,16 +156,31 @@ def _values(name: str, given: Any) -> Any:
     """As an array of numbers or keys, or as `Static`."""
     if checks.is_traced(given):
         raise ValueError(f"sweep.over: {name} is traced; a sweep is not for inside of jit.")
-    many = not isinstance(given, str) and (np.ndim(given) or isinstance(given, Iterable))
-    if not many:
+    one = isinstance(given, str) or not isinstance(given, Iterable)
+    if one or getattr(given, "ndim", 1) == 0:
         raise ValueError(f"sweep.over: {name} must be an array of values, got {given!r}.")
     found = given
     if not isinstance(given, Static) and not checks.is_key(given):
         found = given if hasattr(given, "dtype") else list(given)
-        numbers = all(isinstance(x, _NUMBER) or hasattr(x, "dtype") for x in found)
-        found = np.asarray(found) if numbers else Static(found)
+        if hasattr(given, "dtype") or all(map(_is_array, found)):
+            found = _array(name, found)
+        if not isinstance(found, np.ndarray) or found.dtype.kind in "OSU":
+            found = Static(found)
     if len(found) == 0:
         raise ValueError(f"sweep.over: {name} has no values.")
     if isinstance(found, np.ndarray) and not np.isfinite(found).all():
         raise ValueError(f"sweep.over: {name} must be finite, got {found}.")
     return found
+
+
+def _is_array(x: Any) -> bool:
+    return isinstance(x, NUMBER) or hasattr(x, "dtype")
+
+
+def _array(name: str, given: Any) -> np.ndarray:
+    try:
+        return np.asarray(given)
+    except ValueError as error:
+        raise ValueError(
+            f"sweep.over: the values of {name} must be of one shape, or static([...])."
+        ) from error

@@ -1,12 +1,13 @@
 """What a sweep gives: labelled arrays, and the points that failed."""
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from snnjax.core import checks
-from snnjax.sweeps.points import POINT, Axis, Points, Static, pick_values
+from snnjax.sweeps.points import NUMBER, POINT, Axis, Points, Static, pick_values
 
 
 class Failure(NamedTuple):
@@ -21,6 +22,11 @@ def failure(points: Points, number: int, reason: str) -> Failure:
     """Of the point counted by `number`."""
     at = {n: x[0] for n, x in points.take(np.array([number])).items()}
     return Failure(number, at, reason)
+
+
+def not_finite(name: str) -> str:
+    """The reason of a point whose result `name` is not finite."""
+    return f"{name} is not finite"
 
 
 class Labelled(NamedTuple):
@@ -78,26 +84,49 @@ class SweepResult:
     @property
     def ok(self) -> np.ndarray:
         """Whether each point has a finite result, in the shape of the points."""
-        ok = np.ones(len(self.points), bool)
-        ok[[f.number for f in self.failed]] = False
-        return ok.reshape(self.points.shape)
+        return self._none_of(self.failed)
+
+    @property
+    def ran(self) -> np.ndarray:
+        """Whether the function gave a result at each point, finite or not."""
+        reasons = set(map(not_finite, self.arrays))
+        return self._none_of([f for f in self.failed if f.reason not in reasons])
+
+    def _none_of(self, failed: Iterable[Failure]) -> np.ndarray:
+        rest = np.ones(len(self.points), bool)
+        rest[[f.number for f in failed]] = False
+        return rest.reshape(self.points.shape)
 
     def failed_points(self) -> Points:
         """Those that failed, to run them alone: `sweep(f, result.failed_points())`."""
+        if not self.failed:
+            raise ValueError("SweepResult.failed_points: no point failed.")
+        missing = [n for n in self.failed[0].parameters if n not in self.points.axes]
+        if missing:
+            raise ValueError(
+                f"SweepResult.failed_points: this part has no {', '.join(missing)} any more. "
+                "Take it of the whole result, or keep a dimension by isel(name=[0])."
+            )
         return self.points.part([f.number for f in self.failed])
 
     def mended(self, again: "SweepResult") -> "SweepResult":
         """With the results of `again`, a sweep over `failed_points()`, in their places."""
         places = [f.number for f in self.failed]
-        if len(again.points) != len(places) or set(again.arrays) != set(self.arrays):
+        if not np.array_equal(again.points.numbers, self.points.numbers[places]):
             raise ValueError(
-                f"SweepResult.mended takes a sweep of the same function over the "
-                f"{len(places)} failed_points(), got one over {len(again.points)} points."
+                f"SweepResult.mended takes a sweep over the {len(places)} failed_points(), got "
+                f"one over {len(again.points)} other points."
             )
         arrays = {}
         for name, x in self.arrays.items():
-            flat = x.reshape(len(self.points), *x.shape[len(self.points.dims) :]).copy()
-            flat[places] = again.arrays[name]
+            own, new = x.shape[len(self.points.dims) :], again[name].values
+            if new.shape[1:] != own or not np.can_cast(new.dtype, x.dtype, "same_kind"):
+                raise ValueError(
+                    f"SweepResult.mended: {name} is {x.dtype}{list(own)} at each point, got "
+                    f"{new.dtype}{list(new.shape[1:])}."
+                )
+            flat = x.reshape(len(self.points), *own).copy()
+            flat[places] = new
             arrays[name] = flat.reshape(x.shape)
         failed = tuple(f._replace(number=places[f.number]) for f in again.failed)
         return dataclasses.replace(self, arrays=arrays, failed=failed)
@@ -121,9 +150,11 @@ class SweepResult:
             if a.dim not in gone
         }
         points = Points(axes, self.points.numbers[numbers.ravel()])
-        new = {old: k for k, old in enumerate(numbers.ravel().tolist())}
+        was = {f.number: f for f in self.failed}
         failed = tuple(
-            f._replace(number=new[f.number]) for f in self.failed if f.number in new
+            was[old]._replace(number=new)
+            for new, old in enumerate(numbers.ravel().tolist())
+            if old in was
         )
         arrays = {n: pick(x) for n, x in self.arrays.items()}
         return dataclasses.replace(self, points=points, arrays=arrays, failed=failed)
@@ -143,26 +174,37 @@ class SweepResult:
                 low = -np.inf if wanted.start is None else wanted.start
                 high = np.inf if wanted.stop is None else wanted.stop
                 places[name] = np.flatnonzero((at >= low) & (at <= high))
+                if not places[name].size:
+                    raise ValueError(
+                        f"SweepResult.sel: {name} has no value in {low} .. {high}, only "
+                        f"{at.min()} .. {at.max()}."
+                    )
             elif at.dtype.kind in "biuf":
-                near = np.abs(at[:, None] - np.atleast_1d(wanted)).argmin(0)
+                near = np.abs(at[:, None].astype(float) - np.atleast_1d(wanted)).argmin(0)
                 places[name] = near if np.ndim(wanted) else int(near[0])
             else:
-                checks.one_of(str(wanted), at.tolist(), f"SweepResult.sel: {name}")
-                places[name] = at.tolist().index(str(wanted))
+                label = checks.one_of(
+                    _label(wanted), at.tolist(), f"SweepResult.sel: {name}"
+                )
+                places[name] = at.tolist().index(label)
         return self.isel(**places)
 
     def best(self, name: str | None = None, *, largest: bool = False) -> dict[str, Any]:
-        """The parameters where the result `name` is least, or `largest`; NaN is passed over."""
+        """The parameters where the result `name` is least, or `largest`.
+
+        Points where it is not finite, or the function raised, are passed over.
+        """
         if name is None and len(self.arrays) > 1:
             raise ValueError(
                 f"SweepResult.best needs one of the names {list(self.arrays)}."
             )
-        x = self[name or next(iter(self.arrays))].values
+        x = self[name or next(iter(self.arrays))].values.astype(float)
         if x.shape != self.points.shape:
             raise ValueError(f"SweepResult.best needs one number a point, got {x.shape}.")
-        if not self.ok.any():
+        usable = self.ran & np.isfinite(x)
+        if not usable.any():
             raise ValueError("SweepResult.best: no point has a finite result.")
-        x = np.where(self.ok, -x if largest else x, np.inf)
+        x = np.where(usable, -x if largest else x, np.inf)
         return {n: v[0] for n, v in self.points.take(np.array([x.argmin()])).items()}
 
     def to_xarray(self) -> Any:
@@ -173,6 +215,12 @@ class SweepResult:
             raise ImportError(
                 "SweepResult.to_xarray needs xarray: pip install 'snnjax[sweep]'."
             ) from error
+        both = [n for n in self.arrays if n in self.points.axes]
+        if both:
+            raise ValueError(
+                f"SweepResult.to_xarray: {both[0]!r} is a parameter and a result. Let the "
+                "function give it by another name; .npz files take both."
+            )
         data = {n: (self[n].dims, self[n].values) for n in self.arrays}
         coords = {n: ((a.dim,), coordinate(a)) for n, a in self.points.axes.items()}
         return xarray.Dataset(data, coords, {"made": self.made})
@@ -192,7 +240,7 @@ class SweepResult:
 def coordinate(axis: Axis) -> np.ndarray:
     """One label for each value: the value, its text, or its number where it is an array."""
     if isinstance(axis.values, Static):
-        plain = all(isinstance(x, int | float) for x in axis.values)
+        plain = all(isinstance(x, NUMBER) for x in axis.values)
         return np.array([x if plain else _label(x) for x in axis.values])
     if isinstance(axis.values, np.ndarray) and axis.values.ndim == 1:
         return axis.values

@@ -10,6 +10,7 @@ from snnjax.sweeps.points import POINT, Axis, Points
 
 def uniform(n: int, *, seed: int, **ranges: Any) -> Points:
     """`n` points drawn independently; see `latin_hypercube` for the arguments."""
+    n = checks.count(n, "uniform.n")
     return _scaled(np.random.default_rng(seed).random((n, len(ranges))), ranges, "uniform")
 
 
