@@ -141,6 +141,14 @@ def test_leaves_of_a_model_by_path():
     assert lif.tau_m == snn.LIF().tau_m
 
 
+@pytest.mark.parametrize("old", [3.0, np.array(3.0), jnp.ones(2)])
+def test_a_model_may_be_a_tree_of_numbers(old):
+    result = snn.sweep(lambda m: m["a"] * 1, dict(a=[1, 2]), model=dict(a=old, b=7.0))
+    expected = np.broadcast_to([[1.0], [2.0]], (2, 2)) if np.ndim(old) else [1.0, 2.0]
+    np.testing.assert_array_equal(result["value"].values, expected)
+    assert result["value"].values.dtype == float
+
+
 def test_seeds_of_wiring_and_keys_of_a_model():
     def targets(seed):
         wiring = snn.connect.FixedOutDegree(3)
@@ -353,7 +361,24 @@ def test_ctrl_c_keeps_what_there_is(monkeypatch):
         (lambda: snn.sweep(3, dict(a=[1.0])), "function must be a function, got 3"),
         (lambda: snn.sweep(lambda a: None, dict(a=[1.0])), "returns nothing"),
         (lambda: snn.sweep(lambda a: "x", dict(a=[1.0])), "must return arrays"),
+        (lambda: snn.sweep(jax.random.key, dict(seed=[1])), "got a random key"),
+        (
+            lambda: snn.sweep(lambda a: {"x.y": a, "x": dict(y=a)}, dict(a=[1.0])),
+            "results of the same name.*: x.y, x.y",
+        ),
         (lambda: snn.sweep(product, dict(a=[1.0]), batch=0), "sweep.batch"),
+        (
+            lambda: snn.sweep(product, dict(a=[1.0]), batch="Auto"),
+            "where it is not 'auto'.* got 'Auto'",
+        ),
+        (
+            lambda: snn.sweep(product, dict(a=[1.0]), max_memory="2GB"),
+            "sweep.max_memory must be a number .* bytes",
+        ),
+        (
+            lambda: snn.sweep(product, dict(a=[1.0]), devices=[]),
+            r"sweep.devices must be some of jax.local_devices\(\)",
+        ),
         (
             lambda: snn.sweep(product, dict(a=[1.0]), devices=99),
             "sweep.devices must be in 1 ..",
@@ -370,10 +395,23 @@ def test_ctrl_c_keeps_what_there_is(monkeypatch):
             "tau_m .* ms",
         ),
         (
+            lambda: snn.sweep(
+                lambda m: 1.0, dict(tau_m=sweeps.static([2.0, -1.0])), model=snn.LIF()
+            ),
+            "tau_m .* ms",
+        ),
+        (
+            lambda: snn.sweep(lambda m: m["n"], dict(n=[0.5]), model=dict(n=jnp.array(3))),
+            "n of the model is int.*, got float",
+        ),
+        (
             lambda: snn.sweep(lambda n: jnp.ones(n), dict(n=[1, 2])),
             "one of n, as snn.sweeps.st",
         ),
-        (lambda: snn.sweep(jnp.ones, dict(shape=sweeps.static([1, 2]))), "the same shapes"),
+        (
+            lambda: snn.sweep(jnp.ones, dict(shape=sweeps.static([1, 2]))),
+            r"the same shapes.*: float\d+\[1\] at .*\[2\] at",
+        ),
     ],
 )
 def test_what_cannot_be_swept_is_refused_before_it_runs(call, message):

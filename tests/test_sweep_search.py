@@ -47,6 +47,8 @@ def test_of_several_features_and_of_a_model():
     assert found.of("e_l", "rheobase").first > found.of("g_l", "rheobase").first > 0.05
     with pytest.raises(ValueError, match="needs one of the features"):
         found.of("g_l")
+    with pytest.raises(ValueError, match=r"of: feature must be .* Did you mean 'mixed'"):
+        found.of("g_l", "mixd")
 
 
 def test_local_slopes_at_every_point():

@@ -45,6 +45,15 @@ def test_a_stored_sweep_is_read_back_and_not_run_again(tmp_path, monkeypatch):
     same(run(tmp_path / "s", batch="auto"), whole)
 
 
+def test_any_result_is_stored_under_any_name(tmp_path):
+    """As are those that np.savez has arguments for, and numbers that NumPy does not know."""
+    odd = lambda x, y, key: dict(file=x, allow_pickle=y, low=x.astype(jnp.bfloat16))
+    first = run(tmp_path, function=odd)
+    same(run(tmp_path, function=odd), first)
+    np.testing.assert_array_equal(first["allow_pickle"].values[0], OVER["y"])
+    np.testing.assert_allclose(first["low"].values[:, 0], OVER["x"], rtol=1e-2)
+
+
 def test_batches_that_are_missing_are_run(tmp_path):
     whole = run(tmp_path)
     for number in (0, 4, 8):
@@ -135,6 +144,9 @@ def test_folders_that_cannot_be_used(tmp_path):
     (tmp_path / "other" / "thesis.tex").write_text("42")
     with pytest.raises(ValueError, match="holds other files"):
         run(tmp_path / "other")
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / ".sweep.json.77").write_text("{")  # of a process that was killed
+    same(run(tmp_path / "new"), run())
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="holds other files"):
         run(tmp_path / "file")

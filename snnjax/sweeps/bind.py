@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 
@@ -41,8 +42,11 @@ class Bound(NamedTuple):
             return old
         new = values[name]
         if not checks.is_key(old):
-            new = jnp.asarray(new, old.dtype)
-        return jnp.broadcast_to(new, old.shape)
+            dtype, new = jnp.result_type(old), jnp.asarray(new)
+            if jnp.issubdtype(new.dtype, jnp.inexact) > jnp.issubdtype(dtype, jnp.inexact):
+                raise ValueError(f"{name} of the model is {dtype}, got {new.dtype} values.")
+            new = new.astype(dtype)
+        return jnp.broadcast_to(new, jnp.shape(old))
 
 
 def bind(
@@ -108,11 +112,11 @@ def bind(
 
 
 def _leaves(model: Any) -> dict[str, Any]:
-    """All arrays of a model by path, random keys among them."""
+    """All arrays and numbers of a model by path, random keys among them."""
     return {
         _name(path): x
         for path, x in jax.tree_util.tree_leaves_with_path(model)
-        if isinstance(x, jax.Array)
+        if eqx.is_array_like(x)
     }
 
 

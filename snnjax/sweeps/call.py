@@ -1,6 +1,6 @@
 """A function of parameters at many points: in batches, on all devices, labelled."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 import jax
@@ -64,11 +64,14 @@ def sweep(
     Memory: results of all points in that of the host, and one batch on the devices.
     """
     checks.one_of(on_error, ["record", "raise"], "sweep.on_error")
+    if batch != "auto":
+        batch = checks.count(batch, "sweep.batch, where it is not 'auto',")
+    max_memory = float(checks.positive(max_memory, "sweep.max_memory", "bytes"))
+    devices = _devices(devices)
     points = points_of(over)
     bound = bind(function, points.axes, model, "sweep")
     for name, spec in bound.specs.items():
-        if not points.axes[name].static:
-            spec.check(points.axes[name].values, f"sweep.over: {name}")
+        spec.check(points.axes[name].values, f"sweep.over: {name}")
     if key is not None:
         checks.random_key(key, "sweep.key")
         key = key if checks.is_key(key) else jax.random.wrap_key_data(key)
@@ -80,7 +83,7 @@ def sweep(
     programs, numbers = _programs(bound, points, key, on_error)
     if store is not None:
         folder = Store(store, made_by([p for p in programs if p.outputs], points, key))
-    job = Job(points, programs, numbers, _devices(devices), folder, on_error)
+    job = Job(points, programs, numbers, devices, folder, on_error)
     return job.run(batch, max_memory, progress)
 
 
@@ -100,9 +103,9 @@ def _require_one_shape(programs: list[Program]) -> None:
     for other in programs[1:]:
         if other.outputs != first.outputs:
             raise ValueError(
-                "sweep.function must give the same shapes at all points, but gives "
-                f"{first.outputs.shapes} at {first.fixed} and {other.outputs.shapes} at "
-                f"{other.fixed}. Let it give features, or traces on a common clock."
+                f"sweep.function must give the same shapes at all points, but gives "
+                f"{first.outputs} at {first.fixed} and {other.outputs} at {other.fixed}. "
+                "Let it give features, or traces on a common clock."
             )
 
 
@@ -110,9 +113,14 @@ def _devices(asked: Any) -> Sequence[Any]:
     here = jax.local_devices()
     if asked is None:
         return here
-    if not isinstance(asked, int):
-        return list(asked)
-    if not 1 <= asked <= len(here):
+    if isinstance(asked, Iterable):
+        asked = list(asked)
+        if not asked or not set(asked) <= set(here):
+            raise ValueError(
+                f"sweep.devices must be some of jax.local_devices(), got {asked}."
+            )
+        return asked
+    if checks.count(asked, "sweep.devices") > len(here):
         raise ValueError(
             f"sweep.devices must be in 1 .. {len(here)}, the number of devices, got {asked}. "
             "snn.use_cores(n), called first, lets jax see the host as n devices."

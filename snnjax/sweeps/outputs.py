@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from snnjax.core import checks
+
 
 class Outputs(NamedTuple):
     """The arrays that a function returns, by name, without the axis of points."""
@@ -20,6 +22,9 @@ class Outputs(NamedTuple):
             name: np.full((n, *shape), blank(self.dtypes[name]), self.dtypes[name])
             for name, shape in self.shapes.items()
         }
+
+    def __str__(self) -> str:
+        return ", ".join(f"{n}: {self.dtypes[n]}{list(x)}" for n, x in self.shapes.items())
 
     @property
     def bytes(self) -> int:
@@ -48,19 +53,32 @@ def by_name(tree: Any, name: str) -> dict[str, Any]:
     """Leaves by path: {"rate": ...}, (x, y) as "0" and "1", and one alone by the function."""
     found = jax.tree_util.tree_leaves_with_path(tree)
     path = lambda p: jax.tree_util.keystr(p, simple=True, separator=".")
-    return {path(p) if p else name: x for p, x in found}
+    named = {path(p) if p else name: x for p, x in found}
+    if len(named) < len(found):
+        raise ValueError(
+            f"sweep.function {name} returns results of the same name, as 'a.b' and 'b' in 'a' "
+            f"are: {', '.join(path(p) for p, _ in found)}."
+        )
+    return named
 
 
 def as_arrays(tree: Any) -> Any:
     """`tree` of numbers and arrays as arrays; refuses random keys and what is no number."""
 
     def one(x):
+        if checks.is_key(x):
+            raise ValueError(
+                "sweep.function must return arrays of numbers, got a random key. "
+                "jax.random.key_data gives its numbers."
+            )
         try:
-            return jnp.asarray(x)
+            x = jnp.asarray(x)
         except TypeError:
             raise ValueError(
                 f"sweep.function must return arrays, numbers, or trees of them, got {x!r}."
             ) from None
+        # What NumPy has no type of its own for, such as bfloat16, no file has either.
+        return x.astype(jnp.float32) if x.dtype.kind == "V" else x
 
     return jax.tree.map(one, tree)
 

@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from snnjax.core import checks
 from snnjax.core.backend import sweep_batch
 from snnjax.core.provenance import program_digest
 from snnjax.sweeps.bind import Bound
@@ -121,7 +120,7 @@ class Compiled:
 def fitting(program: Program, n: int, batch: Any, max_memory: float, devices) -> Compiled:
     """Compiled for `n` points in batches of equal size that keep to `max_memory` bytes."""
     if batch != "auto":
-        return program.compile(min(checks.count(batch, "sweep.batch"), n), devices)
+        return program.compile(min(batch, n), devices)
     least = len(devices)
     size = min(sweep_batch() * least, int(max_memory // max(program.outputs.bytes, 1)))
     while True:

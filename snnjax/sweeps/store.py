@@ -16,7 +16,7 @@ from snnjax.core.provenance import digest
 from snnjax.sweeps.files import describe
 
 NOTE = "sweep.json"
-REASONS = "__reasons__"
+REASONS, RESULT = "reasons", "result."
 
 
 class Store:
@@ -34,9 +34,9 @@ class Store:
         if not note.exists():
             if jax.process_index() > 0:
                 return []  # the first process looks
-            if self.folder.exists() and (
-                not self.folder.is_dir() or any(self.folder.iterdir())
-            ):
+            # Hidden files may be what a killed process was about to write.
+            visible = lambda: (p for p in self.folder.iterdir() if p.name[0] != ".")
+            if self.folder.exists() and (not self.folder.is_dir() or any(visible())):
                 raise ValueError(
                     f"sweep.store={str(self.folder)!r} holds other files. Give a folder that is "
                     "empty, new, or that of this sweep."
@@ -67,14 +67,16 @@ class Store:
         """(what batch `number` gave, reasons by point of those that failed)."""
         with np.load(self._file(number)) as data:
             reasons = json.loads(str(data[REASONS]))
-            arrays = {n: data[n] for n in data if n != REASONS}
+            arrays = {n.removeprefix(RESULT): x for n, x in data.items() if n != REASONS}
         return arrays, {int(k): reason for k, reason in reasons.items()}
 
     def write(
         self, number: int, arrays: dict[str, np.ndarray], reasons: dict[int, str]
     ) -> None:
         text = np.array(json.dumps(reasons))
-        put = lambda file: np.savez(file, **arrays, **{REASONS: text})
+        # Names of results must not be those of the arguments of savez.
+        named = {RESULT + n: x for n, x in arrays.items()} | {REASONS: text}
+        put = lambda file: np.savez(file, **named)
         try:
             _replace(self._file(number), put)
         except OSError as error:
@@ -89,8 +91,8 @@ class Store:
     def _try_to_write(self) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            _replace(self.folder / "trial", lambda file: file.write(b""))
-            (self.folder / "trial").unlink()
+            _replace(self.folder / ".trial", lambda file: file.write(b""))
+            (self.folder / ".trial").unlink()
         except OSError as error:
             raise ValueError(
                 f"sweep.store={str(self.folder)!r} cannot be written: {error}."

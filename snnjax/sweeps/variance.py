@@ -28,6 +28,9 @@ class SobolIndices(tuple[SobolIndex, ...]):
 
     def of(self, parameter: str, feature: str | None = None) -> SobolIndex:
         """The row of a parameter; `feature` may be left out if there is one."""
+        if feature is not None:
+            known = dict.fromkeys(row.feature for row in self)
+            checks.one_of(feature, known, "SobolIndices.of: feature")
         rows = [row for row in self if feature in (None, row.feature)]
         checks.one_of(
             parameter, [row.parameter for row in rows], "SobolIndices.of: parameter"
