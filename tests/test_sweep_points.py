@@ -207,7 +207,21 @@ def test_files(tmp_path, result, end):
     np.testing.assert_array_equal(again["value"].values, odd["value"].values)
 
 
+def test_netcdf_keeps_the_types_it_has_no_place_for(tmp_path):
+    pytest.importorskip("xarray", reason="netCDF is written by the extra snnjax[sweep]")
+    kinds = lambda n: dict(i=n, u=n.astype(jnp.uint8), b=n > 1, f=n.astype(jnp.float32))
+    whole = snn.sweep(kinds, dict(n=np.arange(3)))
+    sweeps.save(tmp_path / "s.nc", whole)
+    equal(whole, sweeps.load(tmp_path / "s.nc"))
+    assert sweeps.load(tmp_path / "s.nc").coords["n"].dtype == whole.coords["n"].dtype
+    with pytest.raises(ValueError, match=r"no place for .*'f': 'complex.*\.npz"):
+        sweeps.save(tmp_path / "c.nc", snn.sweep(lambda n: dict(f=n * 1j), dict(n=[1.0])))
+
+
 def test_files_of_another_kind(tmp_path, result):
+    np.savez(tmp_path / "s.npz", a=1)
+    with pytest.raises(ValueError, match=r"s\.npz is not a file of snn\.sweeps\.save"):
+        sweeps.load(tmp_path / "s.npz")
     with pytest.raises(ValueError, match=r"must end in \.npz or \.nc"):
         sweeps.save(tmp_path / "s.mat", result)
 

@@ -23,12 +23,19 @@ def save(path: Any, result: SweepResult) -> None:
     notes, axes = describe(result.points)
     notes |= {"made": result.made, "failed": {f.number: f.reason for f in result.failed}}
     if path.suffix == NETCDF:
-        data = result.to_xarray().assign_attrs(snnjax=json.dumps(notes))
+        data = result.to_xarray()
         shaped = {n: x for n, x in axes.items() if n not in data.coords or x.ndim > 1}
         for n, x in shaped.items():
             data[_given(n)] = ((f"{n}_number", *(f"{n}_{k}" for k in range(1, x.ndim))), x)
-        data.attrs["snnjax"] = json.dumps(notes)
-        data.to_netcdf(path)
+        # Without netCDF4 files have integers of 32 bits alone.
+        notes["dtypes"] = {n: str(x.dtype) for n, x in (axes | result.arrays).items()}
+        try:
+            data.assign_attrs(snnjax=json.dumps(notes)).to_netcdf(path)
+        except ValueError as error:
+            raise ValueError(
+                f"sweeps.save: {path} has no place for numbers of some of these types: "
+                f"{notes['dtypes']}. Save as .npz, or pip install netCDF4."
+            ) from error
         return
     arrays = {f"result.{n}": x for n, x in result.arrays.items()}
     given = {_given(n): x for n, x in axes.items()}
@@ -43,22 +50,27 @@ def load(path: Any) -> SweepResult:
         import xarray
 
         with xarray.open_dataset(path) as data:
-            notes = json.loads(data.attrs["snnjax"])
+            notes = json.loads(_notes(data.attrs, "snnjax", path))
             found = {str(n): np.asarray(x.values) for n, x in data.variables.items()}
+        dtypes = notes["dtypes"]
         given = {n: found.get(_given(n), found.get(n)) for n in notes["axes"]}
-        names = [
-            n for n in found if n not in notes["axes"] and not n.startswith(_given(""))
-        ]
-        arrays = {n: found[n] for n in names}
+        given = {n: x.astype(dtypes[n]) for n, x in given.items() if n in dtypes}
+        arrays = {n: found[n].astype(dtypes[n]) for n in dtypes if n not in notes["axes"]}
     else:
         with np.load(path) as data:
-            notes = json.loads(str(data["notes"]))
+            notes = json.loads(str(_notes(data, "notes", path)))
             given = {n: data[_given(n)] for n in notes["axes"] if _given(n) in data}
             front = "result."
             arrays = {n.removeprefix(front): data[n] for n in data if n.startswith(front)}
     points = points_from(notes, given)
     failed = tuple(failure(points, int(n), reason) for n, reason in notes["failed"].items())
     return SweepResult(points, arrays, failed, notes["made"])
+
+
+def _notes(found: Any, name: str, path: Path) -> Any:
+    if name not in found:
+        raise ValueError(f"sweeps.load: {path} is not a file of snn.sweeps.save.")
+    return found[name]
 
 
 def describe(points: Points) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
