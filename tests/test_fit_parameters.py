@@ -212,8 +212,11 @@ def test_parameters_stay_within_their_bounds():
     assert "at its bound" in str(fit)
     # Declared of the model: a conductance of at least 0, where the data pull it below.
     leak = lambda model: -model.g_l * jnp.ones(3)
-    held = snn.fit_parameters(leak, jnp.ones(3), ["g_l"], model=snn.HodgkinHuxley())
-    assert 0 < float(held.parameters["g_l"]) < 1e-3
+    held = snn.fit_parameters(
+        leak, jnp.ones(3), ["g_l"], model=snn.HodgkinHuxley(), steps=200
+    )
+    assert 0 < float(held.parameters["g_l"]) < 1e-4
+    assert held.at_bound == ("g_l",) and "at its bound" in str(held)
 
 
 def test_a_second_fit_compiles_nothing(key):
@@ -280,6 +283,10 @@ def test_jacobian_is_the_slope_of_compiled_residuals():
         (
             {"predict": lambda slope, offset: line(slope, offset) / 0},
             "not finite at start=",
+        ),
+        (
+            {"predict": lambda slope, offset: line(slope, offset) + jnp.sqrt(0 * slope)},
+            r"slope that is not finite at \{'offset': 1.0",
         ),
         (
             {"start": {"slope": 0.0, "offset": 1.0}, "starts": 2, "key": jax.random.key(0)},

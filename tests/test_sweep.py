@@ -202,6 +202,9 @@ def test_equal_static_values_share_a_program(monkeypatch):
     result = snn.sweep(f, sweeps.zipped(n=n, x=np.arange(4.0)))
     np.testing.assert_array_equal(result["value"].values, [0, 3, 4, 6])
     assert len(made) == 2
+    kind = lambda n: jnp.asarray(isinstance(n, float))
+    found = snn.sweep(kind, dict(n=sweeps.static([1, 1.0])))
+    np.testing.assert_array_equal(found["value"].values, [False, True])
 
 
 def test_integers_stay_so_and_trees_have_names():

@@ -128,7 +128,7 @@ def test_rungs_are_stored(tmp_path):
         (dict(eta=1.0), "eta must be above 1"),
         (dict(budgets=[]), "budgets needs at least one"),
         (dict(budget="x"), "budget='x' is swept as well"),
-        (dict(budget="epoch"), "Did you mean 'epochs'"),
+        (dict(budget="epoch"), "and budget names 'epoch'.* Did you mean 'epochs'"),
     ],
 )
 def test_halving_that_is_refused(changes, message):

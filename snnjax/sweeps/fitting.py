@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array
 
 from snnjax.core import checks
-from snnjax.core.trainable import Bounded, Constraint
+from snnjax.core.trainable import Bounded, Constraint, Positive
 from snnjax.sweeps.bind import bind
 from snnjax.sweeps.fisher import Fisher, fisher
 from snnjax.sweeps.fit_arguments import rules_of, start_points, start_values, with_data
@@ -155,6 +155,12 @@ def _best(problem: Problem, found: Starts, n_data: int, estimate: bool) -> Param
         for at in np.ndindex(x.shape)
     ]
     jacobian = np.asarray(jacobian_at(problem, best))
+    if not np.isfinite(jacobian).all():
+        raise ValueError(
+            "fit_parameters.predict has a slope that is not finite at "
+            f"{ {n: x.tolist() for n, x in best.items()} }, from which no search goes on. "
+            "Start elsewhere, or keep 0 from the argument of a sqrt or log by jnp.where."
+        )
     flat = np.concatenate([np.ravel(x) for _, x in sorted(best.items())])
     noise, loss = 1.0, float(found.loss[i])
     if estimate:
@@ -174,12 +180,18 @@ def _best(problem: Problem, found: Starts, n_data: int, estimate: bool) -> Param
         noise,
         fisher(jacobian, flat, names),
         found,
-        tuple(n for n in best if _at_bound(problem.rules.get(n), best[n])),
+        tuple(
+            n for n, x in best.items() if _at_bound(problem.rules.get(n), x, found.start[n])
+        ),
     )
 
 
-def _at_bound(rule: Constraint | None, x: Array) -> bool:
-    if not isinstance(rule, Bounded):
+def _at_bound(rule: Constraint | None, x: Array, starts: Array) -> bool:
+    """To a thousandth of the way between two bounds, or from the start to the only one."""
+    if isinstance(rule, Bounded):
+        near = jnp.minimum(x - rule.low, rule.high - x) < 1e-3 * (rule.high - rule.low)
+    elif isinstance(rule, Positive):
+        near = x - rule.bound < 1e-3 * (starts[0] - rule.bound)
+    else:
         return False
-    near = jnp.minimum(x - rule.low, rule.high - x) < 1e-3 * (rule.high - rule.low)
     return bool(near.any())

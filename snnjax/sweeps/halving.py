@@ -74,7 +74,8 @@ def successive_halving(
         )
     if budget in points.axes:
         raise ValueError(f"successive_halving.budget={budget!r} is swept as well.")
-    bind(score, [*points.axes, budget], options.get("model"), "successive_halving")
+    names, called = [*points.axes, budget], ("score", "over and budget")
+    bind(score, names, options.get("model"), "successive_halving", called)
     rungs = []
     for k, given in enumerate(budgets):
         function = functools.partial(score, **{budget: given})

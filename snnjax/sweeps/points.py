@@ -112,8 +112,8 @@ def pick_values(values: Any, at: np.ndarray) -> Any:
 
 
 def _first_of_each(values: Static) -> np.ndarray:
-    """For each value the number of the first that equals it."""
-    same = lambda x, y: x is y or bool(eqx.tree_equal(x, y))
+    """For each value the number of the first that equals it; 1 and 1.0 are two."""
+    same = lambda x, y: x is y or (type(x) is type(y) and bool(eqx.tree_equal(x, y)))
     return np.array([next(i for i, y in enumerate(values) if same(x, y)) for x in values])
 
 
