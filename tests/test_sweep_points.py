@@ -22,6 +22,15 @@ def test_points_count_with_the_last_dimension_fastest():
     np.testing.assert_array_equal(part.numbers, [5, 0])
 
 
+def test_seeds_beyond_32_bits_are_not_cut():
+    seeds = [1, 2**32 + 1]
+    np.testing.assert_array_equal(sweeps.grid(seed=seeds).axes["seed"].values, seeds)
+    with jax.enable_x64(False):
+        with pytest.raises(ValueError, match="seed has 4294967297, beyond int32"):
+            sweeps.grid(seed=seeds)
+        sweeps.grid(seed=[1, 2**31 - 1])
+
+
 def test_a_latin_hypercube_has_each_slice_once():
     points = sweeps.latin_hypercube(50, seed=1, a=(0.0, 10.0), b=(-1.0, 1.0))
     for name, low, high in (("a", 0, 10), ("b", -1, 1)):

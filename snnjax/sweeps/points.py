@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 import numpy as np
 
 from snnjax.core import checks
@@ -170,6 +171,13 @@ def _values(name: str, given: Any) -> Any:
         raise ValueError(f"sweep.over: {name} has no values.")
     if isinstance(found, np.ndarray) and not np.isfinite(found).all():
         raise ValueError(f"sweep.over: {name} must be finite, got {found}.")
+    if isinstance(found, np.ndarray) and found.dtype.kind in "iu":
+        kept = found.astype(jax.dtypes.canonicalize_dtype(found.dtype))
+        if (kept != found).any():
+            raise ValueError(
+                f"sweep.over: {name} has {found[kept != found][0]}, beyond {kept.dtype}. "
+                "Take smaller numbers, or jax.config.update('jax_enable_x64', True)."
+            )
     return found
 
 
