@@ -139,6 +139,20 @@ def test_static_numbers_of_an_array_are_labels(array):
     assert result.sel(n=2)["value"].values == 2
 
 
+def test_lists_of_numbers_are_vectors_and_tuples_are_choices():
+    total = lambda w: jnp.asarray(w).sum()
+    pairs = [[1.0, 2.0], [3.0, 4.0]]
+    for given, static in ((pairs, False), (list(map(tuple, pairs)), True)):
+        result = snn.sweep(total, dict(w=given))
+        np.testing.assert_array_equal(result["value"].values, [3, 7])
+        assert result.points.axes["w"].static == static
+    keys = jax.random.split(jax.random.key(0), 3)
+    found = sweeps.grid(key=list(keys)).axes["key"].values
+    np.testing.assert_array_equal(jax.random.key_data(found), jax.random.key_data(keys))
+    words = sweeps.grid(rules=[["a", "b"], ["c", "d"]])
+    assert words.axes["rules"].values == (["a", "b"], ["c", "d"])
+
+
 def test_texts_in_an_array_are_choices():
     result = snn.sweep(lambda kind: 1 + (kind == "b"), dict(kind=np.array(["a", "b"])))
     np.testing.assert_array_equal(result["value"].values, [1, 2])

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from snnjax.core import checks
@@ -160,13 +161,14 @@ def _values(name: str, given: Any) -> Any:
     one = isinstance(given, str) or not isinstance(given, Iterable)
     if one or getattr(given, "ndim", 1) == 0:
         raise ValueError(f"sweep.over: {name} must be an array of values, got {given!r}.")
+    if isinstance(given, list) and given and all(map(checks.is_key, given)):
+        given = jnp.stack(given)
     found = given
     if not isinstance(given, Static) and not checks.is_key(given):
         found = given if hasattr(given, "dtype") else list(given)
-        if hasattr(given, "dtype") or all(map(_is_array, found)):
-            found = _array(name, found)
-        if not isinstance(found, np.ndarray) or found.dtype.kind in "OSU":
-            found = Static(found)
+        numbers = hasattr(given, "dtype") or all(map(_is_array, found))
+        array = _array(name, found) if numbers else np.array(None)
+        found = Static(found) if array.dtype.kind in "OSU" else array
     if len(found) == 0:
         raise ValueError(f"sweep.over: {name} has no values.")
     if isinstance(found, np.ndarray) and not np.isfinite(found).all():
@@ -182,7 +184,7 @@ def _values(name: str, given: Any) -> Any:
 
 
 def _is_array(x: Any) -> bool:
-    return isinstance(x, NUMBER) or hasattr(x, "dtype")
+    return isinstance(x, (*NUMBER, list)) or hasattr(x, "dtype")
 
 
 def _array(name: str, given: Any) -> np.ndarray:
