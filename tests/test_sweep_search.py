@@ -18,7 +18,7 @@ def ishigami(x, y, z):
 RANGES = dict.fromkeys("xyz", (-np.pi, np.pi))
 
 
-def test_sobol_indices_of_a_function_that_has_a_closed_form():
+def test_sobol_indices_of_a_function_that_has_a_closed_form(tmp_path):
     v_1 = 0.5 * (1 + 0.1 * np.pi**4 / 5) ** 2
     v_2, v_13 = 7**2 / 8, 0.1**2 * np.pi**8 * (1 / 18 - 1 / 50)
     whole = v_1 + v_2 + v_13
@@ -31,7 +31,10 @@ def test_sobol_indices_of_a_function_that_has_a_closed_form():
         np.testing.assert_allclose(row.total, total[name] / whole, atol=0.02)
         low, high = row.total_interval
         assert low < row.total < high and high - low < 0.1
-    assert sweeps.sobol_indices(ishigami, 4096, seed=0, **RANGES) == found
+    for _ in range(2):
+        stored = sweeps.sobol_indices(ishigami, 4096, seed=0, store=tmp_path, **RANGES)
+        assert stored == found
+    assert (tmp_path / "sweep.json").exists()
     assert "ishigami" in str(found) and "0.3" in str(found)
 
 

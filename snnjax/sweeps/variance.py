@@ -66,6 +66,8 @@ def sobol_indices(
     seed: int,
     model: Any = None,
     key: Any = None,
+    store: Any = None,
+    progress: bool = False,
     **ranges: Any,
 ) -> SobolIndices:
     r"""Parts of the variance of each feature, over ranges of parameters.
@@ -78,8 +80,9 @@ def sobol_indices(
     A parameter with a total index near 0 does not matter anywhere in the ranges; one whose
     total is above its first order acts together with others.
 
-    - `function`, `model`, `key`: as for `sweep`; gives numbers, each a feature. With a `key`
-      every evaluation has its own noise, which counts as interaction of all parameters.
+    - `function`, `model`, `key`, `store`, `progress`: as for `sweep`; the function gives
+      numbers, each a feature. With a `key` every evaluation has its own noise, which counts as
+      interaction of all parameters.
     - `n`: a power of two; `n (d + 2)` evaluations are made for d parameters.
     - `ranges`: (low, high) of each, uniform, or a distribution of `scipy.stats`; independent.
 
@@ -108,7 +111,8 @@ def sobol_indices(
     stats.sobol_indices(func=note, **arguments)
     at = np.concatenate(asked, 1)
     values = {p: np.asarray(q(x)) for p, q, x in zip(names, quantiles, at, strict=True)}
-    found = sweep(function, zipped(**values), model=model, key=key)
+    options = dict(model=model, key=key, store=store, progress=progress)
+    found = sweep(function, zipped(**values), **options)
     if found.failed:
         where = ", ".join(f"{p}={x:g}" for p, x in found.failed[0].parameters.items())
         raise ValueError(
