@@ -270,3 +270,5 @@ def test_it_prints(result):
     text = repr(result)
     assert "a: 4, b: 5, kind: 2" in text and "0 to 33" in text and "40 points" in text
     np.testing.assert_array_equal(np.asarray(result["z"]), result["z"].values)
+    with pytest.raises(TypeError):
+        result["z"][0]  # nor the first of its fields

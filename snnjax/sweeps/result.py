@@ -29,7 +29,8 @@ def not_finite(name: str) -> str:
     return f"{name} is not finite"
 
 
-class Labelled(NamedTuple):
+@dataclasses.dataclass(frozen=True, eq=False)  # no tuple: [0] of one is no first row
+class Labelled:
     """An array whose dimensions have names, and coordinates where they are parameters."""
 
     values: np.ndarray
