@@ -10,7 +10,8 @@ import pytest
 
 import snnjax as snn
 from snnjax.core import backend
-from snnjax.sweeps.program import Compiled
+from snnjax.sweeps.bind import bind
+from snnjax.sweeps.program import Compiled, Program
 
 sweeps = snn.sweeps
 
@@ -430,3 +431,13 @@ def test_not_inside_of_jit():
 def test_a_progress_bar(capsys):
     snn.sweep(product, dict(a=np.arange(10.0)), batch=2, progress=True)
     assert "10" in capsys.readouterr().err
+
+
+def test_a_batch_exports_for_accelerators():
+    points = sweeps.grid(g_na=[100.0, 120.0], current=[0.0, 10.0])
+    program = Program(bind(count, points.axes, None, "sweep"), {}, points, None)
+    arguments = *program.arguments(np.arange(4)), None
+    batch = jax.jit(jax.vmap(program.at_point, in_axes=(0, 0, None)))
+    exported = jax.export.export(batch, platforms=("cpu", "cuda", "tpu"))(*arguments)
+    found = exported.call(*arguments)["count"]
+    np.testing.assert_array_equal(found, snn.sweep(count, points)["count"].values.ravel())
