@@ -66,9 +66,9 @@ def sweep(
     checks.one_of(on_error, ["record", "raise"], "sweep.on_error")
     if batch != "auto":
         batch = checks.count(batch, "sweep.batch, where it is not 'auto',")
-    max_memory = float(checks.positive(max_memory, "sweep.max_memory", "bytes"))
     devices = _devices(devices)
     points = points_of(over)
+    max_memory = float(checks.positive(max_memory, "sweep.max_memory", "bytes"))
     bound = bind(function, points.axes, model, "sweep")
     for name, spec in bound.specs.items():
         spec.check(points.axes[name].values, f"sweep.over: {name}")
