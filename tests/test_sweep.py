@@ -193,6 +193,32 @@ def test_static_choices_loop_outside():
     np.testing.assert_array_equal(one["v"].values, result["v"].values[1, 0])
 
 
+def test_parts_of_a_model_by_path():
+    def v(cell, current):
+        return snn.simulate(cell, current, 0.2, duration=2.0, throw=False).final.v
+
+    over = {
+        "integrator": [snn.RK4(), snn.Euler()],
+        "current": [0.5, 1.0],
+        "a": [0.7, 0.9],
+    }
+    result = snn.sweep(v, over, model=snn.FitzHughNagumo())
+    for i, integrator in enumerate(over["integrator"]):
+        for j, a in enumerate(over["a"]):
+            cell = snn.FitzHughNagumo(integrator=integrator, a=a)
+            found = [v(cell, current) for current in over["current"]]
+            np.testing.assert_allclose(result["v"].values[i, :, j], found, rtol=1e-12)
+    assert np.unique(result["v"].values).size == 8
+    levels = [snn.Threshold(-50.0), snn.Threshold(-40.0)]
+    layers = dict(model=[snn.LIF(), dict(b=snn.LIF())])
+    level = lambda m: m["model"][1]["b"].threshold.level
+    deep = snn.sweep(level, {"model.1.b.threshold": levels}, model=layers)
+    np.testing.assert_array_equal(deep["value"].values, [-50, -40])
+    for name in ("model.2", "model.1.b.step", "model.1.b.thresold", "model.x", "mod"):
+        with pytest.raises(ValueError, match="nor a leaf of a model"):
+            snn.sweep(level, {name: levels}, model=layers)
+
+
 def test_equal_static_values_share_a_program(monkeypatch):
     made = []
     monkeypatch.setattr(

@@ -2,7 +2,7 @@
 
 import inspect
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -19,22 +19,26 @@ class Bound(NamedTuple):
     function: Callable
     model: Any
     leaves: dict[str, Any]  # of the model, those that parameters name
+    parts: tuple[str, ...]  # of the model, such as its integrator, that are exchanged whole
     positional: tuple[str, ...]  # of the arguments, those first ones
     takes_key: bool
     needs_key: bool
     specs: dict[str, Parameter]  # of leaves that were declared as parameters
 
     def __call__(self, values: dict[str, Any], key: Any = None) -> Any:
-        given = {n: x for n, x in values.items() if n not in self.leaves}
+        given = {n: x for n, x in values.items() if n not in (*self.leaves, *self.parts)}
         if self.takes_key and key is not None:
             given["key"] = key
         first = [given.pop(n) for n in self.positional if n in given]
         if self.model is None:
             return self.function(*first, **given)
+        model = self.model
+        for name in self.parts:
+            where, none = (lambda m, name=name: _part(m, name)), (lambda x: x is None)
+            model = eqx.tree_at(where, model, values[name], is_leaf=none)
         put = lambda path, x: self._leaf(values, path, x)
-        return self.function(
-            jax.tree_util.tree_map_with_path(put, self.model), *first, **given
-        )
+        model = jax.tree_util.tree_map_with_path(put, model)
+        return self.function(model, *first, **given)
 
     def _leaf(self, values, path, old):
         name = _name(path)
@@ -55,12 +59,14 @@ def bind(
     model: Any,
     what: str,
     arguments: tuple[str, str] = ("function", "over"),
+    choices: Collection[str] = (),
 ) -> Bound:
     """`function` of the parameters `names`; refuses a name that neither it nor `model` has.
 
     A name that is an argument of the function goes there. Others are leaves of `model` by
-    path ("g_na", "threshold.level"), and the function gets the changed model first. `what`
-    and `arguments` are what its caller and two of the caller's arguments are called in errors.
+    path ("g_na", "threshold.level"), and the function gets the changed model first; those of
+    `choices` may be parts of it ("integrator"). `what` and `arguments` are what its caller and
+    two of the caller's arguments are called in errors.
     """
     own_name, over = (f"{what}.{argument}" for argument in arguments)
     if not callable(function):
@@ -80,8 +86,10 @@ def bind(
     free = any(p.kind == p.VAR_KEYWORD for p in takes)
     known = {} if model is None else _leaves(model)
     leaves = {n: known[n] for n in names if n not in named and n in known}
+    own = [n for n in choices if n not in named and n not in leaves]
+    parts = tuple(n for n in own if _part(model, n) is not _NO_PART)
     for name in names:
-        if name not in named and name not in leaves and not (free and model is None):
+        if name not in (*named, *leaves, *parts) and not (free and model is None):
             own = [n for n in named if n != "key"]
             raise ValueError(
                 f"{over} names {name!r}, which is neither an argument of the function "
@@ -104,6 +112,7 @@ def bind(
         function,
         model,
         leaves,
+        parts,
         positional=tuple(leading),
         takes_key=key is not None and "key" not in names,
         needs_key=key is not None and key.default is key.empty and "key" not in names,
@@ -118,6 +127,23 @@ def _leaves(model: Any) -> dict[str, Any]:
         for path, x in jax.tree_util.tree_leaves_with_path(model)
         if eqx.is_array_like(x)
     }
+
+
+_NO_PART = object()
+
+
+def _part(model: Any, name: str) -> Any:
+    """What the fields of a model, and of its parts, have under a path."""
+    for step in name.split("."):
+        if isinstance(model, dict):
+            model = model.get(step, _NO_PART)
+        elif isinstance(model, list | tuple):
+            model = model[int(step)] if step in map(str, range(len(model))) else _NO_PART
+        else:
+            fields = getattr(model, "__dataclass_fields__", {})
+            static = step not in fields or fields[step].metadata.get("static", False)
+            model = _NO_PART if static else getattr(model, step)
+    return model
 
 
 def _name(path: Any) -> str:

@@ -42,6 +42,7 @@ def sweep(
       `dt` or which integrator, are `snn.sweeps.static([...])`.
     - `model`: then the function is called with the model first, and a parameter it has no
       argument for is a leaf of the model by path: `over={"g_na": ..., "threshold.level": ...}`.
+      Choices may be of a part of it: `{"integrator": [snn.RK4(), snn.Euler()]}`.
     - `key`: a function with an argument `key` gets another one at each point, which depends on
       the number of the point alone.
 
@@ -69,7 +70,8 @@ def sweep(
     devices = _devices(devices)
     points = points_of(over)
     max_memory = float(checks.positive(max_memory, "sweep.max_memory", "bytes"))
-    bound = bind(function, points.axes, model, "sweep")
+    choices = [n for n, axis in points.axes.items() if axis.static]
+    bound = bind(function, points.axes, model, "sweep", choices=choices)
     for name, spec in bound.specs.items():
         spec.check(points.axes[name].values, f"sweep.over: {name}")
     if key is not None:

@@ -75,7 +75,8 @@ def successive_halving(
     if budget in points.axes:
         raise ValueError(f"successive_halving.budget={budget!r} is swept as well.")
     names, called = [*points.axes, budget], ("score", "over and budget")
-    bind(score, names, options.get("model"), "successive_halving", called)
+    choices = [n for n, axis in points.axes.items() if axis.static]
+    bind(score, names, options.get("model"), "successive_halving", called, choices)
     rungs = []
     for k, given in enumerate(budgets):
         function = functools.partial(score, **{budget: given})
