@@ -22,6 +22,13 @@ def test_points_count_with_the_last_dimension_fastest():
     np.testing.assert_array_equal(part.numbers, [5, 0])
 
 
+def test_labels_stay_when_the_array_given_changes():
+    a = np.arange(3.0)
+    result = snn.sweep(lambda a: a, dict(a=a))
+    a *= 2
+    np.testing.assert_array_equal(result.coords["a"], [0, 1, 2])
+
+
 def test_seeds_beyond_32_bits_are_not_cut():
     seeds = [1, 2**32 + 1]
     np.testing.assert_array_equal(sweeps.grid(seed=seeds).axes["seed"].values, seeds)

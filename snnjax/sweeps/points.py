@@ -189,7 +189,7 @@ def _is_array(x: Any) -> bool:
 
 def _array(name: str, given: Any) -> np.ndarray:
     try:
-        return np.asarray(given)
+        return np.array(given)  # a copy: labels stay when the caller writes on
     except ValueError as error:
         raise ValueError(
             f"sweep.over: the values of {name} must be of one shape, or static([...])."
