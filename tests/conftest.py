@@ -19,6 +19,8 @@ import pytest
 gc.set_threshold(50_000, 20, 20)
 
 jax.config.update("jax_enable_x64", True)
+# Programs without the Python lines they come from: 5 % of the time of all tests.
+jax.config.update("jax_traceback_in_locations_limit", 0)
 
 hypothesis.settings.register_profile(
     "snnjax", deadline=None, derandomize=True, max_examples=25, database=None

@@ -230,6 +230,7 @@ def test_a_smaller_column_keeps_the_mean_and_the_variance(drive):
         np.testing.assert_allclose(a, b, rtol=0.01)  # numbers of synapses are whole
 
 
+@pytest.mark.slow
 def test_a_tenth_of_the_column_fires_as_it_should(key):
     network, inputs, state = networks.potjans_diesmann(key=key)
     (s,) = network.synapses.values()
@@ -296,6 +297,7 @@ def test_direction_of_a_population_vector():
 # Liquid state machine
 
 
+@pytest.mark.slow
 def test_a_linear_readout_of_the_liquid_remembers(key):
     rng = np.random.default_rng(0)
     patterns = rng.random((2, 100, 4)) < 0.02

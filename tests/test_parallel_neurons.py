@@ -47,7 +47,7 @@ def assert_unrolls_as_it_steps(model, inputs, dt=1.0, cut=5):
 TAU_M = np.array([4.0, 10.0, 30.0])
 
 
-@pytest.mark.parametrize("dt", [0.1, 20.0])
+@pytest.mark.parametrize("dt", [pytest.param(0.1, marks=pytest.mark.slow), 20.0])
 def test_parallel_lif_is_the_lif_without_reset(inputs, dt):
     drive = 250 + (4000 if dt < 1 else 400) * inputs
     cell = snn.ParallelLIF(tau_m=TAU_M, g_l=8.0, e_l=-70.0, threshold=-60.0)
