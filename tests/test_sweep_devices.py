@@ -101,6 +101,12 @@ again = t.run(store=folder + "/store")
 assert not ran
 t.same(again, first)
 t.same(t.run(devices=1 + rank, batch=15), first)  # batches of 15 and 16, if each had its way
+try:
+    t.run(on_error="raise")  # raised in both, whoever ran the point
+except snn.sweeps.SweepError as error:
+    assert error.failure.number == first.failed[0].number
+else:
+    raise AssertionError
 """
 
 
@@ -122,7 +128,7 @@ def test_two_processes_take_a_share_each(alone, tmp_path):
         same(snn.sweeps.load(tmp_path / f"{k}.npz"), alone)
 
 
-def test_two_processes_left_a_store_that_one_goes_on_with(alone, tmp_path):
+def test_a_store_of_some_batches_is_gone_on_with(alone, tmp_path):
     """Batches belong to points, whoever runs them."""
     folder = tmp_path / "store"
     run(store=folder)

@@ -121,6 +121,11 @@ def test_parts_by_value(result):
     np.testing.assert_array_equal(result.sel(b=slice(None, 0.9))["z"].values, z[:, :2])
     np.testing.assert_array_equal(result.sel(kind="more")["z"].values, z[..., 1])
     np.testing.assert_array_equal(result.sel(a=[3.0, 0.2])["z"].values, z[[3, 0]])
+    part = result.sel(a=1.9, kind="more")
+    assert part.at == dict(a=2, kind="more") and part.isel(b=0).at["b"] == 0
+    assert "at a" in repr(part) and "at kind" in repr(part)
+    with pytest.raises(ValueError, match=r"a=3.5 is outside 0.0 .. 3.0"):
+        result.sel(a=3.5)
     with pytest.raises(ValueError, match="'c'"):
         result.sel(c=1)
     with pytest.raises(ValueError, match=r"b has no value in 5 .. inf, only 0.0 .. 2.0"):
@@ -223,6 +228,10 @@ def test_files(tmp_path, result, end):
         pytest.importorskip("xarray", reason="netCDF is written by the extra snnjax[sweep]")
     sweeps.save(path, result)
     equal(result, sweeps.load(path))
+    part = result.sel(a=2.0, kind="more")
+    sweeps.save(path, part)
+    equal(part, sweeps.load(path))
+    assert sweeps.load(path).at == part.at
     cut = lambda key, x, c: (
         jnp.where(x < 1, jnp.nan, x * c.sum()) + jax.random.key_data(key)[1]
     )

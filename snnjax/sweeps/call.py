@@ -77,6 +77,8 @@ def sweep(
     if key is not None:
         checks.random_key(key, "sweep.key")
         key = key if checks.is_key(key) else jax.random.wrap_key_data(key)
+        if not bound.takes_key:
+            raise ValueError("sweep.key is given, but the function has no argument `key`.")
     elif bound.needs_key:
         raise ValueError(
             "sweep.key is needed: the function takes one. Give jax.random.key(0)."

@@ -22,6 +22,7 @@ def save(path: Any, result: SweepResult) -> None:
     path = _path(path, "save")
     notes, axes = describe(result.points)
     notes |= {"made": result.made, "failed": {f.number: f.reason for f in result.failed}}
+    notes["at"] = {n: np.asarray(x).item() for n, x in result.at.items()}
     if path.suffix == NETCDF:
         data = result.to_xarray()
         shaped = {n: x for n, x in axes.items() if n not in data.coords or x.ndim > 1}
@@ -64,7 +65,7 @@ def load(path: Any) -> SweepResult:
             arrays = {n.removeprefix(front): data[n] for n in data if n.startswith(front)}
     points = points_from(notes, given)
     failed = tuple(failure(points, int(n), reason) for n, reason in notes["failed"].items())
-    return SweepResult(points, arrays, failed, notes["made"])
+    return SweepResult(points, arrays, failed, notes["made"], notes["at"])
 
 
 def _notes(found: Any, name: str, path: Path) -> Any:

@@ -58,6 +58,7 @@ class Job:
             except KeyboardInterrupt:
                 self._interrupted()
         share.exchange(self.arrays, self.done, self.reasons)
+        self._raise(self.reasons)
         arrays = {
             name: x.reshape(*self.points.shape, *x.shape[1:])
             for name, x in self.arrays.items()
@@ -118,6 +119,11 @@ class Job:
         return arrays, reasons
 
     def _refuse(self, reasons: dict[int, str]) -> None:
+        """Of several processes none stops alone, as the others would wait for it."""
+        if jax.process_count() == 1:
+            self._raise(reasons)
+
+    def _raise(self, reasons: dict[int, str]) -> None:
         if reasons and self.on_error == "raise":
             self.reasons |= reasons
             raise SweepError(self._failure(min(reasons)))

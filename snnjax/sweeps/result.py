@@ -56,12 +56,14 @@ class SweepResult:
     - `failed`: a `Failure` for each point that is not finite or could not be run. Their values
       are what the function gave, or NaN (0 for integers) if it gave none.
     - `made`: function, versions, device and number of points.
+    - `at`: of a part, the parameters that have one value there.
     """
 
     points: Points
     arrays: dict[str, np.ndarray]  # [*points.shape, ...]
     failed: tuple[Failure, ...]
     made: str
+    at: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Labelled:
         name = checks.one_of(name, self.arrays, "SweepResult: name")
@@ -158,12 +160,19 @@ class SweepResult:
             if old in was
         )
         arrays = {n: pick(x) for n, x in self.arrays.items()}
-        return dataclasses.replace(self, points=points, arrays=arrays, failed=failed)
+        fixed = {
+            n: coordinate(a)[take[a.dim]]
+            for n, a in self.points.axes.items()
+            if a.dim in gone
+        }
+        return dataclasses.replace(
+            self, points=points, arrays=arrays, failed=failed, at=self.at | fixed
+        )
 
     def sel(self, **values: Any) -> "SweepResult":
         """A part by values of a grid's parameters: the nearest to a number, or a slice.
 
-        A slice has both its ends, as in xarray.
+        A slice has both its ends, as in xarray; a number lies within the values there are.
         """
         dims, places = self.points.dims, {}
         for name, wanted in values.items():
@@ -181,6 +190,10 @@ class SweepResult:
                         f"{at.min()} .. {at.max()}."
                     )
             elif at.dtype.kind in "biuf":
+                if np.min(wanted) < at.min() or np.max(wanted) > at.max():
+                    raise ValueError(
+                        f"SweepResult.sel: {name}={wanted} is outside {at.min()} .. {at.max()}."
+                    )
                 near = np.abs(at[:, None].astype(float) - np.atleast_1d(wanted)).argmin(0)
                 places[name] = near if np.ndim(wanted) else int(near[0])
             else:
@@ -224,12 +237,14 @@ class SweepResult:
             )
         data = {n: (self[n].dims, self[n].values) for n in self.arrays}
         coords = {n: ((a.dim,), coordinate(a)) for n, a in self.points.axes.items()}
+        coords |= {n: ((), x) for n, x in self.at.items()}
         return xarray.Dataset(data, coords, {"made": self.made})
 
     def __repr__(self) -> str:
         shape = ", ".join(f"{d}: {n}" for d, n in self.points.dims.items())
         lines = [f"SweepResult ({shape})", f"  made: {self.made}"]
         rows = [(f"over {n}", _range(a)) for n, a in self.points.axes.items()]
+        rows += [(f"at {n}", str(x)) for n, x in self.at.items()]
         rows += [(n, f"{x.dtype} {_range_of(x)}") for n, x in self.arrays.items()]
         width = max(len(name) for name, _ in rows)
         lines += [f"  {name:<{width}}  {text}" for name, text in rows]
