@@ -9,6 +9,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(),
+    reason="only Linux tells a process's own peak: getrusage begins with that of its parent",
+)
+
+PEAK = """
+def peak_gb():
+    status = open("/proc/self/status").read()
+    return int(status.split("VmHWM:")[1].split()[0]) / 2**20
+"""
+
+
+def told(script):
+    """What `script` prints last, in a process of its own; float32, as by default."""
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK + script],
+        env={**os.environ, "JAX_ENABLE_X64": "0"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 SCRIPT = """
 import json, time
 
@@ -26,26 +48,16 @@ sol = snn.simulate(
 )
 total = np.asarray(sol.ys["total"])
 seconds = time.perf_counter() - start
-# What getrusage tells begins with the peak of the process that started this one.
-status = open("/proc/self/status").read()
-kb = int(status.split("VmHWM:")[1].split()[0])
 print(json.dumps(dict(
-    seconds=seconds, gb=kb / 2**20, dtype=str(total.dtype), total=total.tolist(),
+    seconds=seconds, gb=peak_gb(), dtype=str(total.dtype), total=total.tolist(),
     bins=np.asarray(sol.ys["bins"]).sum(0).tolist(), current=current.tolist(),
 )))
 """
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells the peak")
 def test_a_million_steps_of_ten_thousand_neurons_fit_into_a_gigabyte():
-    # Apart from this process, whose own peak would be counted; float32, as by default.
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        env={**os.environ, "JAX_ENABLE_X64": "0"},
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    run = json.loads(done.stdout.splitlines()[-1])
+    run = told(SCRIPT)
     print(f"{run['seconds']:.0f} s, {run['gb']:.2f} GB")  # noqa: T201
     assert run["gb"] < 1
     assert run["dtype"] == "float32"
@@ -70,21 +82,12 @@ import snnjax as snn
 rate = lambda current: snn.firing_rate(snn.LIF(), current, dt=0.1, duration=100.0)
 current = jnp.linspace(0.0, 1000.0, 1_000_000)
 found = snn.sweep(rate, dict(current=current))["value"].values
-# What getrusage tells begins with the peak of the process that started this one.
-status = open("/proc/self/status").read()
-kb = int(status.split("VmHWM:")[1].split()[0])
-print(json.dumps(dict(gb=kb / 2**20, rates=found[::1000].tolist(), n=found.size)))
+print(json.dumps(dict(gb=peak_gb(), rates=found[::1000].tolist(), n=found.size)))
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells the peak")
 def test_a_sweep_of_a_million_points_fits_into_two_gigabytes():
-    done = subprocess.run(
-        [sys.executable, "-c", SWEEP],
-        env={**os.environ, "JAX_ENABLE_X64": "0"},
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    run = json.loads(done.stdout.splitlines()[-1])
+    run = told(SWEEP)
     assert run["gb"] < 2 and run["n"] == 1_000_000  # 0.4 GB
     rates, current = np.array(run["rates"]), np.linspace(0, 1000, 1_000_000)[::1000]
     drive = current[current > 210] / 10

@@ -411,7 +411,7 @@ def test_ctrl_c_keeps_what_there_is(monkeypatch):
         ),
         (
             lambda: snn.sweep(product, dict(a=[1.0]), devices=99),
-            "sweep.devices must be in 1 ..",
+            "sweep.devices=99, but jax sees",
         ),
         (
             lambda: snn.sweep(product, dict(a=[1.0]), key=3),

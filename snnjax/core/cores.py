@@ -1,7 +1,9 @@
 """Settings of jax that are made once, before it starts."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -27,6 +29,17 @@ def use_cores(n: int) -> None:
                 "the host. Call it first, right after the imports and before the first array "
                 "is made; in a notebook, restart the kernel."
             ) from error
+
+
+def first_devices(n: Any, name: str, there: Sequence[Any]) -> list[Any]:
+    """The first `n` of the devices that are `there`; refuses more. `name`: of the argument."""
+    n = checks.count(n, name)
+    if n > len(there):
+        raise ValueError(
+            f"{name}={n}, but jax sees {len(there)}. On a CPU call snnjax.use_cores({n}) before "
+            "jax starts."
+        )
+    return list(there[:n])
 
 
 def compilation_cache(folder: str | os.PathLike) -> None:

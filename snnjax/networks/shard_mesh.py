@@ -12,6 +12,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
 from snnjax.core import checks
+from snnjax.core.cores import first_devices
 
 
 def mesh_of(devices: Any, axis: str | None) -> tuple[Mesh, str]:
@@ -22,13 +23,7 @@ def mesh_of(devices: Any, axis: str | None) -> tuple[Mesh, str]:
             raise ValueError(f"Network.shard.axis must be one of the mesh's {names}.")
         return devices, checks.one_of(axis or names[0], names, "Network.shard.axis")
     if not isinstance(devices, list | tuple):
-        n, there = checks.count(devices, "Network.shard.devices"), jax.devices()
-        if n > len(there):
-            raise ValueError(
-                f"Network.shard.devices={n}, but jax sees {len(there)}. On a CPU call "
-                f"snnjax.use_cores({n}) before jax starts."
-            )
-        devices = there[:n]
+        devices = first_devices(devices, "Network.shard.devices", jax.devices())
     if not devices:
         raise ValueError("Network.shard.devices must be at least one device, got none.")
     axis = axis or "neurons"

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import jax
 
 from snnjax.core import checks
+from snnjax.core.cores import first_devices
 from snnjax.sweeps.bind import Bound, bind
 from snnjax.sweeps.job import Job
 from snnjax.sweeps.points import Points, points_of
@@ -124,9 +125,4 @@ def _devices(asked: Any) -> Sequence[Any]:
                 f"sweep.devices must be some of jax.local_devices(), got {asked}."
             )
         return asked
-    if checks.count(asked, "sweep.devices") > len(here):
-        raise ValueError(
-            f"sweep.devices must be in 1 .. {len(here)}, the number of devices, got {asked}. "
-            "snn.use_cores(n), called first, lets jax see the host as n devices."
-        )
-    return here[:asked]
+    return first_devices(asked, "sweep.devices", here)

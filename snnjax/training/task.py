@@ -12,6 +12,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float
 
 from snnjax.core import checks
+from snnjax.core.cores import first_devices
 from snnjax.core.trainable import trainable
 from snnjax.core.unroll import unroll
 
@@ -203,13 +204,7 @@ def mesh_of(devices: int | Sequence[Any] | None, batch_size: int) -> Mesh | None
     if devices is None:
         return None
     if not isinstance(devices, Sequence):
-        n, there = checks.count(devices, "fit.devices"), jax.devices()
-        if n > len(there):
-            raise ValueError(
-                f"fit.devices={n}, but jax sees {len(there)}. On a CPU call "
-                f"snnjax.use_cores({n}) before jax starts."
-            )
-        devices = there[:n]
+        devices = first_devices(devices, "fit.devices", jax.devices())
     if not devices or batch_size % len(devices):
         raise ValueError(
             f"fit.batch_size={batch_size} must be a multiple of the {len(devices)} devices that "
